@@ -40,12 +40,13 @@ type Delivery struct {
 
 // castagnoli is the polynomial of iSCSI and ext4. A CRC of 32 bits finds every flipped bit and every burst
 // of up to 32 bits, which a truncated hash only finds with high probability, and "nearly always" is no
-// ground for a promise. This one has hardware support on amd64 and arm64.
+// ground for a promise. This one has hardware support on amd64 and arm64. It is computed from the lowest bit
+// up, so it is appended lowest byte first: otherwise a burst across the seam would be none to it.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
 // Seal appends to b the checksum that [Unseal] checks. Like append it may write into b's spare capacity.
 func Seal(b []byte) []byte {
-	return binary.BigEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
+	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
 }
 
 // Unseal returns what was sealed, without a copy, or an error when it is not what [Seal] returned.
@@ -54,7 +55,7 @@ func Unseal(sealed []byte) ([]byte, error) {
 	if end < 0 {
 		return nil, fmt.Errorf("unseal frame: %d bytes, want at least the %d of a checksum", len(sealed), crc32.Size)
 	}
-	got, want := crc32.Checksum(sealed[:end], castagnoli), binary.BigEndian.Uint32(sealed[end:])
+	got, want := crc32.Checksum(sealed[:end], castagnoli), binary.LittleEndian.Uint32(sealed[end:])
 	if got != want {
 		return nil, fmt.Errorf("unseal frame: %d bytes have checksum %08x, their seal says %08x", end, got, want)
 	}
