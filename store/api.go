@@ -1,0 +1,42 @@
+package store
+
+import (
+	"time"
+
+	"orrery"
+	"orrery/proto/orrerypb"
+)
+
+// DueJob is a job whose head of due times has come.
+type DueJob struct {
+	Record *orrerypb.JobRecord // the version in force; shared, not to be changed
+	Head   time.Time
+	Open   int // executions not closed
+}
+
+// TimerKind says what a timer of the state is about.
+type TimerKind uint8
+
+const (
+	TimerBackoff       TimerKind = iota // the slot's next attempt may begin
+	TimerStartDeadline                  // no attempt may start any more
+	TimerDeadline                       // the execution has taken too long
+)
+
+// Timer is a moment that the state waits for.
+type Timer struct {
+	At        time.Time // Set plus For
+	Set       time.Time // stamp of the leader that set it
+	For       time.Duration
+	Kind      TimerKind
+	Execution orrery.ExecutionID
+	Slot      int
+	N         int // TimerBackoff: the attempt that ended
+}
+
+// JobExecution is an execution with the version of the job that it fired under. Both
+// are shared and not to be changed.
+type JobExecution struct {
+	Execution *orrerypb.ExecutionRecord
+	Job       *orrerypb.JobRecord
+}
