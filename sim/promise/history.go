@@ -1,0 +1,146 @@
+// Package promise judges a run. It holds the history of what happened and one checker
+// for each promise of the scheduler: a function from the history to the shortest
+// evidence that the promise was broken.
+//
+// A checker believes only what happened in the world: what the simulated processes did
+// and when, what clients were told, what was committed to the log. It never asks the
+// system how it is doing. It knows no actor, no network and no fault.
+package promise
+
+import (
+	"time"
+
+	"orrery"
+	"orrery/proto/orrerypb"
+)
+
+// History is what a run leaves to be judged. Moments are virtual time since the world's
+// start, as no clock of a member shows them; stamps are what a leader's clock said.
+// Slices are in the order of happening.
+type History struct {
+	Start  time.Time     // the world's wall clock at 0
+	End    time.Duration // when the run ended
+	Healed time.Duration // the last fault ended; clients stop and the calm begins
+	Config orrery.ClusterConfig
+
+	Members   []Member
+	Commits   []Commit  // the log, each index once, by index
+	Processes []Process // what really ran
+	Requests  []Request // what clients asked and were told
+	Leaders   []Leadership
+	Hashes    []StateHash
+	Crashes   []Crash
+	Samples   []Sample // of the time since Healed, and one at its begin
+	Panics    []Panic
+}
+
+// Member is a member as the scenario defined it.
+type Member struct {
+	Name   string
+	Server bool
+	Tags   map[string]string
+}
+
+// Commit is one entry of the log, with what a replica that nobody disturbed made of it.
+type Commit struct {
+	At      time.Duration // when the first server applied it
+	Index   uint64
+	Term    uint64
+	Entry   *orrerypb.Entry // nil for an entry of the log's own
+	Answers []*orrerypb.Answer
+	Events  []*orrerypb.Event
+}
+
+// Process is one start of a command on a member.
+type Process struct {
+	Member      string
+	Incarnation uint64
+	Attempt     orrery.AttemptID
+	Fence       orrery.Fence
+	Job         string
+	UID         orrery.UID
+	Exclusive   bool
+	Started     time.Duration
+	Ended       time.Duration // Ended < 0: it still ran when the run ended
+	Result      orrery.Result // what the process did; its stamps are of the member's clock
+	PowerLost   bool          // it died with its machine; nobody saw its end
+}
+
+// Request is one request of a client, from the first try to the last word it got.
+type Request struct {
+	Client   string
+	Member   string // asked last
+	Request  *orrerypb.Request
+	Sent     time.Duration // first try
+	Answered time.Duration // < 0: never
+	Response *orrerypb.Response
+	Tries    int
+}
+
+// Leadership is one server's belief that it led.
+type Leadership struct {
+	Member string
+	Term   uint64
+	From   time.Duration
+	To     time.Duration // < 0: to the end of the run
+}
+
+// StateHash is what a server had after applying an index, or after restoring a snapshot.
+type StateHash struct {
+	At       time.Duration
+	Member   string
+	Index    uint64
+	Hash     uint64
+	Restored bool
+}
+
+// Crash is the end of an agent, or of its whole machine.
+type Crash struct {
+	Member    string
+	At        time.Duration
+	PowerLost bool
+}
+
+// Sample is how the cluster stood at a moment after the last fault.
+type Sample struct {
+	At         time.Duration
+	Leaders    []string      // servers that believe they lead, in their newest term
+	Term       uint64        // highest
+	MinApplied uint64        // over the servers
+	MaxApplied uint64
+	Undecided  time.Duration // age of the oldest due time without a decision; 0: none
+	Unreported int           // ended processes older than a few heartbeats whose result is not committed
+	Orphans    int           // attempts that the state calls running, without a process for as long
+	Mailboxes  int           // messages waiting in all mailboxes
+}
+
+// Panic is a bug that an actor met.
+type Panic struct {
+	At     time.Duration
+	Member string
+	Actor  string
+	Reason string
+}
+
+// Verdict is what a checker found. Evidence is empty when the promise was kept: each
+// line of it is a sentence with names, moments and numbers.
+type Verdict struct {
+	Promise  string
+	Judged   int // how many things it looked at; 0 says that the run had nothing to judge
+	Evidence []Evidence
+}
+
+// Kept says that nothing speaks against the promise.
+func (v Verdict) Kept() bool { return len(v.Evidence) == 0 }
+
+// Evidence is one breach, as short as it can be said.
+type Evidence struct {
+	At   time.Duration
+	Text string
+}
+
+// Params are what a scenario says to a promise.
+type Params struct {
+	Jobs   []string      // judge only these; none: all
+	Within time.Duration // calm: bound; 0: the default
+}
