@@ -57,7 +57,7 @@ type fault struct {
 	cut   bool
 	clog  bool
 	noise Noise
-	links []pair // sorted, without repetition
+	links []pair // those that exist, without repetition
 	wild  []Link // those given with Any: they grow with the network
 }
 
@@ -230,7 +230,6 @@ func (n *Net) welcome(f *fault, newcomer int32) {
 			f.links = append(f.links, on)
 		}
 	}
-	slices.SortFunc(f.links, comparePairs)
 }
 
 func comparePairs(a, b pair) int {

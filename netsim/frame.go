@@ -33,9 +33,9 @@ type Delivery struct {
 	Double  bool // the second copy of a doubled frame
 	Corrupt bool // a bit was flipped
 
-	on        pair
-	conn      connection
-	returning bool // comes out of a clog, in front of whatever else arrives now
+	on    pair
+	conn  connection
+	burst uint32 // which burst out of a clog it came with, in front of all else of that instant; 0 for none
 }
 
 // castagnoli is the polynomial of iSCSI and ext4. A CRC of 32 bits finds every flipped bit and every burst

@@ -110,13 +110,11 @@ func (n *Net) Up(name string) {
 }
 
 // Down crashes the endpoint name: streams to it break with all that is under way on them, while frames it
-// sent before may still arrive. It is a no-op for one that is not up.
+// sent before may still arrive. One that is down stays so.
 func (n *Net) Down(name string) {
 	end := &n.ends[n.intern(name)]
-	if end.up {
-		end.up = false
-		end.life++
-	}
+	end.up = false
+	end.life++
 }
 
 // IsUp reports whether the endpoint name is up.

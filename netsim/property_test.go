@@ -216,6 +216,13 @@ func (m *machine) Jump(*rapid.T) {
 	}
 }
 
+// Step judges one delivery, so that a burst out of a clog can be interrupted.
+func (m *machine) Step(*rapid.T) {
+	if len(m.queue) > 0 {
+		m.step()
+	}
+}
+
 func (m *machine) Begin(t *rapid.T) {
 	m.serial++
 	f := modelFault{name: fmt.Sprint("fault ", m.serial), healed: make(map[Link]bool)}
@@ -328,7 +335,7 @@ func TestNetAgainstModel(t *testing.T) {
 		m := newMachine(t)
 		t.Repeat(map[string]func(*rapid.T){
 			"send": m.Send, "send more": m.Send, "send still more": m.Send,
-			"run": m.Run, "jump": m.Jump,
+			"run": m.Run, "jump": m.Jump, "step": m.Step, "step more": m.Step,
 			"begin": m.Begin, "partition": m.Partition, "mend": m.Mend, "heal": m.Heal,
 			"down": m.Down, "up": m.Up,
 			"": m.Check,

@@ -14,9 +14,10 @@ type link struct {
 
 	conn      connection
 	lanes     [2]lane
-	underWay  int // promised by Send and not yet judged by Arrives
-	returning int // let out of a clog and not yet arrived
-	held      []Delivery
+	underWay  int        // promised by Send and not yet judged by Arrives
+	held      []Delivery // by a clog, in the order in which they arrived
+	burst     uint32     // counts how often a clog let go
+	returning int        // of the last burst, those that have not arrived yet
 }
 
 // lane is what keeps the frames of one class in order.
@@ -177,30 +178,37 @@ func (n *Net) Arrives(dst []Delivery, now time.Duration, d Delivery) ([]Delivery
 	if now < d.At || l.underWay == 0 {
 		panic(fmt.Sprintf("netsim: frame %d is due once at %v, was judged again or early at %v", d.Frame.ID, d.At, now))
 	}
+	if l.behind(&d) {
+		d.At = now
+		n.stats.Arrivals[Held]++
+		return append(dst, d), Held
+	}
 	v := n.judge(l, &d)
 	n.stats.Arrivals[v]++
-	switch {
-	case v != Held:
-		l.underWay--
-	case d.returning:
-		d.At = now
-		l.returning++
-		dst = append(dst, d)
-	default:
+	if v == Held {
 		l.held = append(l.held, d)
+	} else {
+		l.underWay--
 	}
 	return dst, v
 }
 
-// judge says what becomes of d and, if it is held, whether it is returning at once.
-func (n *Net) judge(l *link, d *Delivery) Verdict {
-	if d.returning {
-		d.returning = false
-		l.returning--
-	} else if l.returning > 0 {
-		d.returning = true
-		return Held
+// behind reports whether d has to wait for frames that are just coming out of a clog, and if so makes it
+// the last of them. Without it d, filed for this instant before they were, would overtake them.
+func (l *link) behind(d *Delivery) bool {
+	if l.returning == 0 {
+		return false
 	}
+	if d.burst == l.burst {
+		l.returning--
+		return false
+	}
+	d.burst = l.burst
+	l.returning++
+	return true
+}
+
+func (n *Net) judge(l *link, d *Delivery) Verdict {
 	to := &n.ends[d.on.to]
 	switch {
 	case l.clogs > 0:
@@ -215,13 +223,18 @@ func (n *Net) judge(l *link, d *Delivery) Verdict {
 	return Delivered
 }
 
-// release lets out what a clog held, all at once.
+// release lets out what a clog held, all at once. What is left of a former burst, clogged again before all
+// of it had arrived, falls in behind this one.
 func (l *link) release(dst []Delivery, now time.Duration) []Delivery {
+	if len(l.held) == 0 {
+		return dst
+	}
+	l.burst++
+	l.returning = len(l.held)
 	for _, d := range l.held {
-		d.At, d.returning = now, true
+		d.At, d.burst = now, l.burst
 		dst = append(dst, d)
 	}
-	l.returning += len(l.held)
 	clear(l.held) // lets go of their bytes
 	l.held = l.held[:0]
 	return dst

@@ -71,19 +71,25 @@ func (w *world) mend(name string) {
 func (w *world) run(until time.Duration) {
 	w.t.Helper()
 	for len(w.queue) > 0 && w.queue[0].At <= until {
-		d := w.queue[0]
-		w.queue = slices.Delete(w.queue, 0, 1)
-		w.now = d.At
-		again, v := w.net.Arrives(nil, w.now, d)
-		if v == Delivered {
-			w.arrived = append(w.arrived, d)
-		}
-		if w.judged != nil {
-			w.judged(d, v)
-		}
-		w.file(again)
+		w.step()
 	}
 	w.now = until
+}
+
+// step judges what is due next.
+func (w *world) step() {
+	w.t.Helper()
+	d := w.queue[0]
+	w.queue = slices.Delete(w.queue, 0, 1)
+	w.now = d.At
+	again, v := w.net.Arrives(nil, w.now, d)
+	if v == Delivered {
+		w.arrived = append(w.arrived, d)
+	}
+	if w.judged != nil {
+		w.judged(d, v)
+	}
+	w.file(again)
 }
 
 // ids renders what arrived, in order: "1 2 3"; a second copy has a prime.
