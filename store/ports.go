@@ -69,12 +69,24 @@ type ProposalFailed struct {
 	Unknown bool
 }
 
-// Verified answers Verify. (Dispatcher, Gateway: whoever asked, by the high bits of
-// seq; see VerifySeq.)
+// Verified answers Verify. (Dispatcher or Gateway: whoever VerifierOf(Seq) names.)
 type Verified struct {
 	Seq uint64
 	OK  bool
 }
+
+// The actors that begin quorum checks.
+const (
+	VerifierDispatcher uint8 = 1
+	VerifierGateway    uint8 = 2
+)
+
+// VerifySeq is the sequence number of an actor's n-th quorum check: the actor stands
+// in the highest byte, so that the log knows whom to answer. n stays below 2^56.
+func VerifySeq(actor uint8, n uint64) uint64 { return uint64(actor)<<56 | n&(1<<56-1) }
+
+// VerifierOf says which actor began the quorum check seq.
+func VerifierOf(seq uint64) uint8 { return uint8(seq >> 56) }
 
 // SnapshotWanted asks for the state as it is now, piece by piece. A wanted snapshot
 // replaces one that was not finished. (Store)

@@ -4848,7 +4848,8 @@ func (x *LeaderKnown) GetLeader() string {
 // AskLeader: Roster of a member that knows no leader to a server's Roster.
 type AskLeader struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"` // newest it has heard of
+	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`    // newest it has heard of
+	Member        string                 `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"` // who asks
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -4888,6 +4889,13 @@ func (x *AskLeader) GetTerm() uint64 {
 		return x.Term
 	}
 	return 0
+}
+
+func (x *AskLeader) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
 }
 
 // RunAttempt: Dispatcher to Executor, repeated until AttemptStarted or AttemptDone.
@@ -5441,13 +5449,17 @@ func (x *AttemptDoneAck) GetFence() uint64 {
 }
 
 // ClientRequest: a member's Gateway to the leader's. The id is the member's own; lost
-// or doubled, the request id inside keeps the effect single.
+// or doubled, the request id inside keeps the effect single. From a client's address
+// to any member's Gateway likewise. An id is used for one sending: a second copy is a
+// double and not answered again, a retry draws another.
 type ClientRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	Member        string                 `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"`
+	Member        string                 `protobuf:"bytes,2,opt,name=member,proto3" json:"member,omitempty"` // where the ClientReply goes
 	Incarnation   uint64                 `protobuf:"varint,3,opt,name=incarnation,proto3" json:"incarnation,omitempty"`
 	Request       *Request               `protobuf:"bytes,4,opt,name=request,proto3" json:"request,omitempty"`
+	Actor         string                 `protobuf:"bytes,5,opt,name=actor,proto3" json:"actor,omitempty"`               // of that member; "" is its gateway, which passed the request on
+	AgeNs         int64                  `protobuf:"varint,6,opt,name=age_ns,json=ageNs,proto3" json:"age_ns,omitempty"` // how long ago it reached the first gateway: a leader without issued_ns stamps now less this
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -5508,6 +5520,20 @@ func (x *ClientRequest) GetRequest() *Request {
 		return x.Request
 	}
 	return nil
+}
+
+func (x *ClientRequest) GetActor() string {
+	if x != nil {
+		return x.Actor
+	}
+	return ""
+}
+
+func (x *ClientRequest) GetAgeNs() int64 {
+	if x != nil {
+		return x.AgeNs
+	}
+	return 0
 }
 
 type ClientReply struct {
@@ -7203,9 +7229,10 @@ const file_orrery_proto_rawDesc = "" +
 	"\x06leader\x18\x02 \x01(\tR\x06leader\"9\n" +
 	"\vLeaderKnown\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +
-	"\x06leader\x18\x02 \x01(\tR\x06leader\"\x1f\n" +
+	"\x06leader\x18\x02 \x01(\tR\x06leader\"7\n" +
 	"\tAskLeader\x12\x12\n" +
-	"\x04term\x18\x01 \x01(\x04R\x04term\"\xdd\x05\n" +
+	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x16\n" +
+	"\x06member\x18\x02 \x01(\tR\x06member\"\xdd\x05\n" +
 	"\n" +
 	"RunAttempt\x12\x12\n" +
 	"\x04term\x18\x01 \x01(\x04R\x04term\x12\x18\n" +
@@ -7259,12 +7286,14 @@ const file_orrery_proto_rawDesc = "" +
 	"\aattempt\x18\x03 \x01(\v2\x15.orrery.v1.AttemptRefR\aattempt\x12)\n" +
 	"\x06result\x18\x04 \x01(\v2\x11.orrery.v1.ResultR\x06result\"&\n" +
 	"\x0eAttemptDoneAck\x12\x14\n" +
-	"\x05fence\x18\x01 \x01(\x04R\x05fence\"\x87\x01\n" +
+	"\x05fence\x18\x01 \x01(\x04R\x05fence\"\xb4\x01\n" +
 	"\rClientRequest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x03 \x01(\x04R\vincarnation\x12,\n" +
-	"\arequest\x18\x04 \x01(\v2\x12.orrery.v1.RequestR\arequest\"p\n" +
+	"\arequest\x18\x04 \x01(\v2\x12.orrery.v1.RequestR\arequest\x12\x14\n" +
+	"\x05actor\x18\x05 \x01(\tR\x05actor\x12\x15\n" +
+	"\x06age_ns\x18\x06 \x01(\x03R\x05ageNs\"p\n" +
 	"\vClientReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12/\n" +
