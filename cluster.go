@@ -14,7 +14,7 @@ type ClusterConfig struct {
 	HistoryMaxAge   time.Duration // 0 is 30 days
 	RequestsKept    int           // stored answers for retried writes; 0 is 10 000
 	RequestsMaxAge  time.Duration // 0 is 1 h
-	DkronPlacement  bool          // a job without tags runs on every member, as in Dkron
+	DkronPlacement  bool          // a job whose tags ask for no number runs on every member that matches, as in Dkron
 }
 
 // LeaseMargin is what a cut-off member keeps in hand beside its kill grace, so that

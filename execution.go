@@ -71,16 +71,16 @@ const (
 	ReasonReplaced      Reason = "replaced"       // a newer execution took its place
 	ReasonOverlap       Reason = "overlap"        // an older execution was open
 	ReasonQueueFull     Reason = "queue_full"
-	ReasonMisfire       Reason = "misfire"        // due while nobody could fire, and the policy says skip
-	ReasonPaused        Reason = "paused"         // settled by an edit while the scheduler was paused
-	ReasonDisabled      Reason = "disabled"       // the child of a chain was disabled
-	ReasonDeleted       Reason = "deleted"        // the job was deleted
-	ReasonCutOff        Reason = "cut_off"        // the member lost its lease and ended the process itself
-	ReasonSilent        Reason = "silent"         // no heartbeat for lost_after
-	ReasonRestarted     Reason = "restarted"      // the member came back and knows nothing of the attempt
-	ReasonRefused       Reason = "refused"        // the member would not start it
-	ReasonShutdown      Reason = "shutdown"       // the member was stopped
-	ReasonStartFailed   Reason = "start_failed"   // the process could not be started
+	ReasonMisfire       Reason = "misfire"      // due while nobody could fire, and the policy says skip
+	ReasonPaused        Reason = "paused"       // settled by an edit while the scheduler was paused
+	ReasonDisabled      Reason = "disabled"     // the child of a chain was disabled
+	ReasonDeleted       Reason = "deleted"      // the job was deleted
+	ReasonCutOff        Reason = "cut_off"      // the member lost its lease and ended the process itself
+	ReasonSilent        Reason = "silent"       // no heartbeat for lost_after
+	ReasonRestarted     Reason = "restarted"    // the member came back and knows nothing of the attempt
+	ReasonRefused       Reason = "refused"      // the member would not start it
+	ReasonShutdown      Reason = "shutdown"     // the member was stopped
+	ReasonStartFailed   Reason = "start_failed" // the process could not be started
 )
 
 // Result is how one attempt ended, as its member tells it.

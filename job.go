@@ -17,7 +17,7 @@ type Job struct {
 	OwnerEmail  string
 
 	Schedule  string // see ParseSchedule; "" only with Needs: the job runs after others
-	Timezone  string // IANA name; "" is the cluster's zone
+	Timezone  string // IANA name; "" is the one that Schedule names, or the cluster's
 	DST       DST
 	StartsAt  time.Time // no due time before it, and the anchor of @every; zero: none
 	ExpiresAt time.Time // no due time from then on; zero: none
@@ -47,7 +47,7 @@ type Job struct {
 	WarnAfter     time.Duration // an event, no kill; 0: none
 
 	OnLost   OnLost
-	Delivery Delivery // "" follows the executor: exclusive for shell, at least once for http
+	Delivery Delivery // by default it follows the executor: at least once for http, exclusive for all others
 
 	Needs []Need // the jobs that this one runs after
 	Join  Join
@@ -99,7 +99,7 @@ const (
 type Delivery uint8
 
 const (
-	DeliveryDefault     Delivery = iota // Exclusive for shell, AtLeastOnce for http
+	DeliveryDefault     Delivery = iota // AtLeastOnce for http, Exclusive for all others
 	DeliveryExclusive                   // never two at once: a cut-off member ends it before another starts
 	DeliveryAtLeastOnce                 // a cut-off member lets it finish
 )
@@ -147,9 +147,9 @@ type Retry struct {
 
 // Backoff is the time between the end of an attempt and the next one's start.
 type Backoff struct {
-	Initial time.Duration // 0 is 5 s
+	Initial time.Duration // 0 is 5 s, or Max where that is shorter
 	Factor  int           // thousandths: 2000 doubles; 0 is 2000; at least 1000
-	Max     time.Duration // 0 is 5 min
+	Max     time.Duration // 0 is 5 min, or Initial where that is longer
 	Jitter  int           // thousandths of the delay, both ways; 0 is 100; negative is none
 }
 
