@@ -2932,7 +2932,8 @@ type StateMeta struct {
 	RequestFloorNs   int64                  `protobuf:"varint,8,opt,name=request_floor_ns,json=requestFloorNs,proto3" json:"request_floor_ns,omitempty"` // answers to requests issued before it may be forgotten
 	HistoryBytes     int64                  `protobuf:"varint,9,opt,name=history_bytes,json=historyBytes,proto3" json:"history_bytes,omitempty"`
 	LastNotification uint64                 `protobuf:"varint,10,opt,name=last_notification,json=lastNotification,proto3" json:"last_notification,omitempty"`
-	Requests         uint64                 `protobuf:"varint,11,opt,name=requests,proto3" json:"requests,omitempty"` // answers kept
+	Requests         uint64                 `protobuf:"varint,11,opt,name=requests,proto3" json:"requests,omitempty"`           // answers kept
+	Notifications    uint64                 `protobuf:"varint,12,opt,name=notifications,proto3" json:"notifications,omitempty"` // that wait
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
@@ -3044,6 +3045,13 @@ func (x *StateMeta) GetRequests() uint64 {
 	return 0
 }
 
+func (x *StateMeta) GetNotifications() uint64 {
+	if x != nil {
+		return x.Notifications
+	}
+	return 0
+}
+
 // JobRecord is one version of a job; it never changes.
 type JobRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3146,7 +3154,10 @@ type JobState struct {
 	LastSuccessNs int64                  `protobuf:"varint,12,opt,name=last_success_ns,json=lastSuccessNs,proto3" json:"last_success_ns,omitempty"`
 	LastErrorNs   int64                  `protobuf:"varint,13,opt,name=last_error_ns,json=lastErrorNs,proto3" json:"last_error_ns,omitempty"`
 	LastOutcome   uint32                 `protobuf:"varint,14,opt,name=last_outcome,json=lastOutcome,proto3" json:"last_outcome,omitempty"`
-	Kept          uint64                 `protobuf:"varint,15,opt,name=kept,proto3" json:"kept,omitempty"` // closed executions in the history
+	Kept          uint64                 `protobuf:"varint,15,opt,name=kept,proto3" json:"kept,omitempty"`                                        // closed executions in the history
+	Serial        uint64                 `protobuf:"varint,16,opt,name=serial,proto3" json:"serial,omitempty"`                                    // of the open ones, catch-ups and backfills
+	SerialWaiting uint64                 `protobuf:"varint,17,opt,name=serial_waiting,json=serialWaiting,proto3" json:"serial_waiting,omitempty"` // of the waiting ones, catch-ups and backfills
+	Outbox        uint64                 `protobuf:"varint,18,opt,name=outbox,proto3" json:"outbox,omitempty"`                                    // chain decisions that are due for it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3282,6 +3293,27 @@ func (x *JobState) GetLastOutcome() uint32 {
 func (x *JobState) GetKept() uint64 {
 	if x != nil {
 		return x.Kept
+	}
+	return 0
+}
+
+func (x *JobState) GetSerial() uint64 {
+	if x != nil {
+		return x.Serial
+	}
+	return 0
+}
+
+func (x *JobState) GetSerialWaiting() uint64 {
+	if x != nil {
+		return x.SerialWaiting
+	}
+	return 0
+}
+
+func (x *JobState) GetOutbox() uint64 {
+	if x != nil {
+		return x.Outbox
 	}
 	return 0
 }
@@ -3860,6 +3892,76 @@ func (x *OutboxRow) GetCreatedNs() int64 {
 	return 0
 }
 
+// TreeRecord follows the executions of one root that has dependents, so that a job
+// with several needs is decided once, when all that it might wait for has ended.
+type TreeRecord struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Root          uint64                 `protobuf:"varint,1,opt,name=root,proto3" json:"root,omitempty"`
+	Open          uint64                 `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`              // executions not closed and outbox rows not settled
+	Ended         []*Parent              `protobuf:"bytes,3,rep,name=ended,proto3" json:"ended,omitempty"`             // in the order of their ends
+	Decided       []uint64               `protobuf:"varint,4,rep,packed,name=decided,proto3" json:"decided,omitempty"` // uids of the jobs that got a row
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TreeRecord) Reset() {
+	*x = TreeRecord{}
+	mi := &file_orrery_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TreeRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TreeRecord) ProtoMessage() {}
+
+func (x *TreeRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TreeRecord.ProtoReflect.Descriptor instead.
+func (*TreeRecord) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *TreeRecord) GetRoot() uint64 {
+	if x != nil {
+		return x.Root
+	}
+	return 0
+}
+
+func (x *TreeRecord) GetOpen() uint64 {
+	if x != nil {
+		return x.Open
+	}
+	return 0
+}
+
+func (x *TreeRecord) GetEnded() []*Parent {
+	if x != nil {
+		return x.Ended
+	}
+	return nil
+}
+
+func (x *TreeRecord) GetDecided() []uint64 {
+	if x != nil {
+		return x.Decided
+	}
+	return nil
+}
+
 type RequestRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -3873,7 +3975,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_orrery_proto_msgTypes[46]
+	mi := &file_orrery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3885,7 +3987,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[46]
+	mi := &file_orrery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3898,7 +4000,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{46}
+	return file_orrery_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *RequestRecord) GetRequestId() string {
@@ -3951,7 +4053,7 @@ type Notification struct {
 
 func (x *Notification) Reset() {
 	*x = Notification{}
-	mi := &file_orrery_proto_msgTypes[47]
+	mi := &file_orrery_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3963,7 +4065,7 @@ func (x *Notification) String() string {
 func (*Notification) ProtoMessage() {}
 
 func (x *Notification) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[47]
+	mi := &file_orrery_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3976,7 +4078,7 @@ func (x *Notification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notification.ProtoReflect.Descriptor instead.
 func (*Notification) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{47}
+	return file_orrery_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *Notification) GetId() uint64 {
@@ -4034,7 +4136,7 @@ type SnapshotHeader struct {
 
 func (x *SnapshotHeader) Reset() {
 	*x = SnapshotHeader{}
-	mi := &file_orrery_proto_msgTypes[48]
+	mi := &file_orrery_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4046,7 +4148,7 @@ func (x *SnapshotHeader) String() string {
 func (*SnapshotHeader) ProtoMessage() {}
 
 func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[48]
+	mi := &file_orrery_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4059,7 +4161,7 @@ func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHeader.ProtoReflect.Descriptor instead.
 func (*SnapshotHeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{48}
+	return file_orrery_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *SnapshotHeader) GetFormat() uint32 {
@@ -4093,7 +4195,7 @@ type SnapshotChunk struct {
 
 func (x *SnapshotChunk) Reset() {
 	*x = SnapshotChunk{}
-	mi := &file_orrery_proto_msgTypes[49]
+	mi := &file_orrery_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4105,7 +4207,7 @@ func (x *SnapshotChunk) String() string {
 func (*SnapshotChunk) ProtoMessage() {}
 
 func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[49]
+	mi := &file_orrery_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4118,7 +4220,7 @@ func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotChunk.ProtoReflect.Descriptor instead.
 func (*SnapshotChunk) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{49}
+	return file_orrery_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SnapshotChunk) GetKeys() []string {
@@ -4145,7 +4247,7 @@ type SnapshotTrailer struct {
 
 func (x *SnapshotTrailer) Reset() {
 	*x = SnapshotTrailer{}
-	mi := &file_orrery_proto_msgTypes[50]
+	mi := &file_orrery_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4157,7 +4259,7 @@ func (x *SnapshotTrailer) String() string {
 func (*SnapshotTrailer) ProtoMessage() {}
 
 func (x *SnapshotTrailer) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[50]
+	mi := &file_orrery_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4170,7 +4272,7 @@ func (x *SnapshotTrailer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTrailer.ProtoReflect.Descriptor instead.
 func (*SnapshotTrailer) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{50}
+	return file_orrery_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SnapshotTrailer) GetRecords() uint64 {
@@ -4206,13 +4308,19 @@ type Event struct {
 	NextNs        int64                  `protobuf:"varint,13,opt,name=next_ns,json=nextNs,proto3" json:"next_ns,omitempty"`
 	Cause         uint32                 `protobuf:"varint,14,opt,name=cause,proto3" json:"cause,omitempty"`
 	Late          bool                   `protobuf:"varint,15,opt,name=late,proto3" json:"late,omitempty"`
+	SkippedToNs   int64                  `protobuf:"varint,16,opt,name=skipped_to_ns,json=skippedToNs,proto3" json:"skipped_to_ns,omitempty"`
+	Parent        uint64                 `protobuf:"varint,17,opt,name=parent,proto3" json:"parent,omitempty"`
+	Root          uint64                 `protobuf:"varint,18,opt,name=root,proto3" json:"root,omitempty"`
+	Execution     uint64                 `protobuf:"varint,19,opt,name=execution,proto3" json:"execution,omitempty"`
+	ForNs         int64                  `protobuf:"varint,20,opt,name=for_ns,json=forNs,proto3" json:"for_ns,omitempty"` // backoff_set: how long
+	Count         uint64                 `protobuf:"varint,21,opt,name=count,proto3" json:"count,omitempty"`              // of records, where one event stands for many
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_orrery_proto_msgTypes[51]
+	mi := &file_orrery_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4224,7 +4332,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[51]
+	mi := &file_orrery_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4237,7 +4345,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{51}
+	return file_orrery_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *Event) GetIndex() uint64 {
@@ -4345,6 +4453,48 @@ func (x *Event) GetLate() bool {
 	return false
 }
 
+func (x *Event) GetSkippedToNs() int64 {
+	if x != nil {
+		return x.SkippedToNs
+	}
+	return 0
+}
+
+func (x *Event) GetParent() uint64 {
+	if x != nil {
+		return x.Parent
+	}
+	return 0
+}
+
+func (x *Event) GetRoot() uint64 {
+	if x != nil {
+		return x.Root
+	}
+	return 0
+}
+
+func (x *Event) GetExecution() uint64 {
+	if x != nil {
+		return x.Execution
+	}
+	return 0
+}
+
+func (x *Event) GetForNs() int64 {
+	if x != nil {
+		return x.ForNs
+	}
+	return 0
+}
+
+func (x *Event) GetCount() uint64 {
+	if x != nil {
+		return x.Count
+	}
+	return 0
+}
+
 // Envelope carries one message from an actor of a member to an actor of another.
 type Envelope struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -4361,7 +4511,7 @@ type Envelope struct {
 
 func (x *Envelope) Reset() {
 	*x = Envelope{}
-	mi := &file_orrery_proto_msgTypes[52]
+	mi := &file_orrery_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4373,7 +4523,7 @@ func (x *Envelope) String() string {
 func (*Envelope) ProtoMessage() {}
 
 func (x *Envelope) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[52]
+	mi := &file_orrery_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4386,7 +4536,7 @@ func (x *Envelope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Envelope.ProtoReflect.Descriptor instead.
 func (*Envelope) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{52}
+	return file_orrery_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Envelope) GetFromMember() string {
@@ -4462,7 +4612,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_orrery_proto_msgTypes[53]
+	mi := &file_orrery_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4474,7 +4624,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[53]
+	mi := &file_orrery_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4487,7 +4637,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{53}
+	return file_orrery_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Heartbeat) GetMember() string {
@@ -4593,7 +4743,7 @@ type HeldAttempt struct {
 
 func (x *HeldAttempt) Reset() {
 	*x = HeldAttempt{}
-	mi := &file_orrery_proto_msgTypes[54]
+	mi := &file_orrery_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4605,7 +4755,7 @@ func (x *HeldAttempt) String() string {
 func (*HeldAttempt) ProtoMessage() {}
 
 func (x *HeldAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[54]
+	mi := &file_orrery_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4618,7 +4768,7 @@ func (x *HeldAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldAttempt.ProtoReflect.Descriptor instead.
 func (*HeldAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{54}
+	return file_orrery_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *HeldAttempt) GetAttempt() *AttemptRef {
@@ -4654,7 +4804,7 @@ type HeartbeatGranted struct {
 
 func (x *HeartbeatGranted) Reset() {
 	*x = HeartbeatGranted{}
-	mi := &file_orrery_proto_msgTypes[55]
+	mi := &file_orrery_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4666,7 +4816,7 @@ func (x *HeartbeatGranted) String() string {
 func (*HeartbeatGranted) ProtoMessage() {}
 
 func (x *HeartbeatGranted) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[55]
+	mi := &file_orrery_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4679,7 +4829,7 @@ func (x *HeartbeatGranted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatGranted.ProtoReflect.Descriptor instead.
 func (*HeartbeatGranted) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{55}
+	return file_orrery_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *HeartbeatGranted) GetTerm() uint64 {
@@ -4749,7 +4899,7 @@ type NotLeader struct {
 
 func (x *NotLeader) Reset() {
 	*x = NotLeader{}
-	mi := &file_orrery_proto_msgTypes[56]
+	mi := &file_orrery_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4761,7 +4911,7 @@ func (x *NotLeader) String() string {
 func (*NotLeader) ProtoMessage() {}
 
 func (x *NotLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[56]
+	mi := &file_orrery_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4774,7 +4924,7 @@ func (x *NotLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotLeader.ProtoReflect.Descriptor instead.
 func (*NotLeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{56}
+	return file_orrery_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *NotLeader) GetTerm() uint64 {
@@ -4803,7 +4953,7 @@ type LeaderKnown struct {
 
 func (x *LeaderKnown) Reset() {
 	*x = LeaderKnown{}
-	mi := &file_orrery_proto_msgTypes[57]
+	mi := &file_orrery_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4815,7 +4965,7 @@ func (x *LeaderKnown) String() string {
 func (*LeaderKnown) ProtoMessage() {}
 
 func (x *LeaderKnown) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[57]
+	mi := &file_orrery_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4828,7 +4978,7 @@ func (x *LeaderKnown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaderKnown.ProtoReflect.Descriptor instead.
 func (*LeaderKnown) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{57}
+	return file_orrery_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *LeaderKnown) GetTerm() uint64 {
@@ -4856,7 +5006,7 @@ type AskLeader struct {
 
 func (x *AskLeader) Reset() {
 	*x = AskLeader{}
-	mi := &file_orrery_proto_msgTypes[58]
+	mi := &file_orrery_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4868,7 +5018,7 @@ func (x *AskLeader) String() string {
 func (*AskLeader) ProtoMessage() {}
 
 func (x *AskLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[58]
+	mi := &file_orrery_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4881,7 +5031,7 @@ func (x *AskLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskLeader.ProtoReflect.Descriptor instead.
 func (*AskLeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{58}
+	return file_orrery_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *AskLeader) GetTerm() uint64 {
@@ -4924,7 +5074,7 @@ type RunAttempt struct {
 
 func (x *RunAttempt) Reset() {
 	*x = RunAttempt{}
-	mi := &file_orrery_proto_msgTypes[59]
+	mi := &file_orrery_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4936,7 +5086,7 @@ func (x *RunAttempt) String() string {
 func (*RunAttempt) ProtoMessage() {}
 
 func (x *RunAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[59]
+	mi := &file_orrery_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4949,7 +5099,7 @@ func (x *RunAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunAttempt.ProtoReflect.Descriptor instead.
 func (*RunAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{59}
+	return file_orrery_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *RunAttempt) GetTerm() uint64 {
@@ -5077,7 +5227,7 @@ type AttemptStarted struct {
 
 func (x *AttemptStarted) Reset() {
 	*x = AttemptStarted{}
-	mi := &file_orrery_proto_msgTypes[60]
+	mi := &file_orrery_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5089,7 +5239,7 @@ func (x *AttemptStarted) String() string {
 func (*AttemptStarted) ProtoMessage() {}
 
 func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[60]
+	mi := &file_orrery_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5102,7 +5252,7 @@ func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptStarted.ProtoReflect.Descriptor instead.
 func (*AttemptStarted) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{60}
+	return file_orrery_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *AttemptStarted) GetTerm() uint64 {
@@ -5148,7 +5298,7 @@ type AttemptRefused struct {
 
 func (x *AttemptRefused) Reset() {
 	*x = AttemptRefused{}
-	mi := &file_orrery_proto_msgTypes[61]
+	mi := &file_orrery_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5160,7 +5310,7 @@ func (x *AttemptRefused) String() string {
 func (*AttemptRefused) ProtoMessage() {}
 
 func (x *AttemptRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[61]
+	mi := &file_orrery_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5173,7 +5323,7 @@ func (x *AttemptRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRefused.ProtoReflect.Descriptor instead.
 func (*AttemptRefused) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{61}
+	return file_orrery_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AttemptRefused) GetTerm() uint64 {
@@ -5223,7 +5373,7 @@ type CancelAttempt struct {
 
 func (x *CancelAttempt) Reset() {
 	*x = CancelAttempt{}
-	mi := &file_orrery_proto_msgTypes[62]
+	mi := &file_orrery_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5235,7 +5385,7 @@ func (x *CancelAttempt) String() string {
 func (*CancelAttempt) ProtoMessage() {}
 
 func (x *CancelAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[62]
+	mi := &file_orrery_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5248,7 +5398,7 @@ func (x *CancelAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelAttempt.ProtoReflect.Descriptor instead.
 func (*CancelAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{62}
+	return file_orrery_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *CancelAttempt) GetTerm() uint64 {
@@ -5285,7 +5435,7 @@ type UpdateAttempt struct {
 
 func (x *UpdateAttempt) Reset() {
 	*x = UpdateAttempt{}
-	mi := &file_orrery_proto_msgTypes[63]
+	mi := &file_orrery_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5297,7 +5447,7 @@ func (x *UpdateAttempt) String() string {
 func (*UpdateAttempt) ProtoMessage() {}
 
 func (x *UpdateAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[63]
+	mi := &file_orrery_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5310,7 +5460,7 @@ func (x *UpdateAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAttempt.ProtoReflect.Descriptor instead.
 func (*UpdateAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{63}
+	return file_orrery_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *UpdateAttempt) GetTerm() uint64 {
@@ -5347,7 +5497,7 @@ type AttemptDone struct {
 
 func (x *AttemptDone) Reset() {
 	*x = AttemptDone{}
-	mi := &file_orrery_proto_msgTypes[64]
+	mi := &file_orrery_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5359,7 +5509,7 @@ func (x *AttemptDone) String() string {
 func (*AttemptDone) ProtoMessage() {}
 
 func (x *AttemptDone) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[64]
+	mi := &file_orrery_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5372,7 +5522,7 @@ func (x *AttemptDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDone.ProtoReflect.Descriptor instead.
 func (*AttemptDone) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{64}
+	return file_orrery_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AttemptDone) GetMember() string {
@@ -5413,7 +5563,7 @@ type AttemptDoneAck struct {
 
 func (x *AttemptDoneAck) Reset() {
 	*x = AttemptDoneAck{}
-	mi := &file_orrery_proto_msgTypes[65]
+	mi := &file_orrery_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5425,7 +5575,7 @@ func (x *AttemptDoneAck) String() string {
 func (*AttemptDoneAck) ProtoMessage() {}
 
 func (x *AttemptDoneAck) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[65]
+	mi := &file_orrery_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5438,7 +5588,7 @@ func (x *AttemptDoneAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDoneAck.ProtoReflect.Descriptor instead.
 func (*AttemptDoneAck) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{65}
+	return file_orrery_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AttemptDoneAck) GetFence() uint64 {
@@ -5466,7 +5616,7 @@ type ClientRequest struct {
 
 func (x *ClientRequest) Reset() {
 	*x = ClientRequest{}
-	mi := &file_orrery_proto_msgTypes[66]
+	mi := &file_orrery_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5478,7 +5628,7 @@ func (x *ClientRequest) String() string {
 func (*ClientRequest) ProtoMessage() {}
 
 func (x *ClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[66]
+	mi := &file_orrery_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5491,7 +5641,7 @@ func (x *ClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientRequest.ProtoReflect.Descriptor instead.
 func (*ClientRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{66}
+	return file_orrery_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *ClientRequest) GetId() uint64 {
@@ -5547,7 +5697,7 @@ type ClientReply struct {
 
 func (x *ClientReply) Reset() {
 	*x = ClientReply{}
-	mi := &file_orrery_proto_msgTypes[67]
+	mi := &file_orrery_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5559,7 +5709,7 @@ func (x *ClientReply) String() string {
 func (*ClientReply) ProtoMessage() {}
 
 func (x *ClientReply) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[67]
+	mi := &file_orrery_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5572,7 +5722,7 @@ func (x *ClientReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientReply.ProtoReflect.Descriptor instead.
 func (*ClientReply) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{67}
+	return file_orrery_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ClientReply) GetId() uint64 {
@@ -5623,7 +5773,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_orrery_proto_msgTypes[68]
+	mi := &file_orrery_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5635,7 +5785,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[68]
+	mi := &file_orrery_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5648,7 +5798,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{68}
+	return file_orrery_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *Request) GetRequestId() string {
@@ -5882,7 +6032,7 @@ type PutJobRequest struct {
 
 func (x *PutJobRequest) Reset() {
 	*x = PutJobRequest{}
-	mi := &file_orrery_proto_msgTypes[69]
+	mi := &file_orrery_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5894,7 +6044,7 @@ func (x *PutJobRequest) String() string {
 func (*PutJobRequest) ProtoMessage() {}
 
 func (x *PutJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[69]
+	mi := &file_orrery_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5907,7 +6057,7 @@ func (x *PutJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutJobRequest.ProtoReflect.Descriptor instead.
 func (*PutJobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{69}
+	return file_orrery_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *PutJobRequest) GetJob() *Job {
@@ -5941,7 +6091,7 @@ type JobRequest struct {
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_orrery_proto_msgTypes[70]
+	mi := &file_orrery_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5953,7 +6103,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[70]
+	mi := &file_orrery_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5966,7 +6116,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{70}
+	return file_orrery_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *JobRequest) GetName() string {
@@ -5996,7 +6146,7 @@ type ToggleRequest struct {
 
 func (x *ToggleRequest) Reset() {
 	*x = ToggleRequest{}
-	mi := &file_orrery_proto_msgTypes[71]
+	mi := &file_orrery_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6008,7 +6158,7 @@ func (x *ToggleRequest) String() string {
 func (*ToggleRequest) ProtoMessage() {}
 
 func (x *ToggleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[71]
+	mi := &file_orrery_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6021,7 +6171,7 @@ func (x *ToggleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToggleRequest.ProtoReflect.Descriptor instead.
 func (*ToggleRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{71}
+	return file_orrery_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ToggleRequest) GetName() string {
@@ -6061,7 +6211,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_orrery_proto_msgTypes[72]
+	mi := &file_orrery_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6073,7 +6223,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[72]
+	mi := &file_orrery_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6086,7 +6236,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{72}
+	return file_orrery_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *RunRequest) GetName() string {
@@ -6107,7 +6257,7 @@ type BackfillRequest struct {
 
 func (x *BackfillRequest) Reset() {
 	*x = BackfillRequest{}
-	mi := &file_orrery_proto_msgTypes[73]
+	mi := &file_orrery_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6119,7 +6269,7 @@ func (x *BackfillRequest) String() string {
 func (*BackfillRequest) ProtoMessage() {}
 
 func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[73]
+	mi := &file_orrery_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6132,7 +6282,7 @@ func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackfillRequest.ProtoReflect.Descriptor instead.
 func (*BackfillRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{73}
+	return file_orrery_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *BackfillRequest) GetName() string {
@@ -6165,7 +6315,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_orrery_proto_msgTypes[74]
+	mi := &file_orrery_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6177,7 +6327,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[74]
+	mi := &file_orrery_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6190,7 +6340,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{74}
+	return file_orrery_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *CancelRequest) GetExecution() uint64 {
@@ -6209,7 +6359,7 @@ type PauseRequest struct {
 
 func (x *PauseRequest) Reset() {
 	*x = PauseRequest{}
-	mi := &file_orrery_proto_msgTypes[75]
+	mi := &file_orrery_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6221,7 +6371,7 @@ func (x *PauseRequest) String() string {
 func (*PauseRequest) ProtoMessage() {}
 
 func (x *PauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[75]
+	mi := &file_orrery_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6234,7 +6384,7 @@ func (x *PauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{75}
+	return file_orrery_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *PauseRequest) GetPaused() bool {
@@ -6254,7 +6404,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_orrery_proto_msgTypes[76]
+	mi := &file_orrery_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6266,7 +6416,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[76]
+	mi := &file_orrery_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6279,7 +6429,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{76}
+	return file_orrery_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *GetJobRequest) GetName() string {
@@ -6305,7 +6455,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_orrery_proto_msgTypes[77]
+	mi := &file_orrery_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6317,7 +6467,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[77]
+	mi := &file_orrery_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6330,7 +6480,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{77}
+	return file_orrery_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *StatusRequest) GetConsistent() bool {
@@ -6358,7 +6508,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_orrery_proto_msgTypes[78]
+	mi := &file_orrery_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6370,7 +6520,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[78]
+	mi := &file_orrery_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6383,7 +6533,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{78}
+	return file_orrery_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *ListJobsRequest) GetConsistent() bool {
@@ -6474,7 +6624,7 @@ type ListExecutionsRequest struct {
 
 func (x *ListExecutionsRequest) Reset() {
 	*x = ListExecutionsRequest{}
-	mi := &file_orrery_proto_msgTypes[79]
+	mi := &file_orrery_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6486,7 +6636,7 @@ func (x *ListExecutionsRequest) String() string {
 func (*ListExecutionsRequest) ProtoMessage() {}
 
 func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[79]
+	mi := &file_orrery_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6499,7 +6649,7 @@ func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExecutionsRequest.ProtoReflect.Descriptor instead.
 func (*ListExecutionsRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{79}
+	return file_orrery_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *ListExecutionsRequest) GetConsistent() bool {
@@ -6582,7 +6732,7 @@ type GetExecutionRequest struct {
 
 func (x *GetExecutionRequest) Reset() {
 	*x = GetExecutionRequest{}
-	mi := &file_orrery_proto_msgTypes[80]
+	mi := &file_orrery_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6594,7 +6744,7 @@ func (x *GetExecutionRequest) String() string {
 func (*GetExecutionRequest) ProtoMessage() {}
 
 func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[80]
+	mi := &file_orrery_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6607,7 +6757,7 @@ func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecutionRequest.ProtoReflect.Descriptor instead.
 func (*GetExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{80}
+	return file_orrery_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *GetExecutionRequest) GetConsistent() bool {
@@ -6640,7 +6790,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_orrery_proto_msgTypes[81]
+	mi := &file_orrery_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6652,7 +6802,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[81]
+	mi := &file_orrery_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6665,7 +6815,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{81}
+	return file_orrery_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *Response) GetAnswer() *Answer {
@@ -6736,7 +6886,7 @@ type JobView struct {
 
 func (x *JobView) Reset() {
 	*x = JobView{}
-	mi := &file_orrery_proto_msgTypes[82]
+	mi := &file_orrery_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6748,7 +6898,7 @@ func (x *JobView) String() string {
 func (*JobView) ProtoMessage() {}
 
 func (x *JobView) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[82]
+	mi := &file_orrery_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6761,7 +6911,7 @@ func (x *JobView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobView.ProtoReflect.Descriptor instead.
 func (*JobView) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{82}
+	return file_orrery_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *JobView) GetRecord() *JobRecord {
@@ -7038,7 +7188,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\texecution\x18\x05 \x01(\x04R\texecution\x12\x18\n" +
 	"\achanged\x18\x06 \x01(\bR\achanged\x12\x14\n" +
 	"\x05index\x18\a \x01(\x04R\x05index\x12\x12\n" +
-	"\x04more\x18\b \x01(\rR\x04more\"\x86\x03\n" +
+	"\x04more\x18\b \x01(\rR\x04more\"\xac\x03\n" +
 	"\tStateMeta\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x19\n" +
 	"\blast_uid\x18\x02 \x01(\x04R\alastUid\x12%\n" +
@@ -7053,7 +7203,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\rhistory_bytes\x18\t \x01(\x03R\fhistoryBytes\x12+\n" +
 	"\x11last_notification\x18\n" +
 	" \x01(\x04R\x10lastNotification\x12\x1a\n" +
-	"\brequests\x18\v \x01(\x04R\brequests\"\xad\x01\n" +
+	"\brequests\x18\v \x01(\x04R\brequests\x12$\n" +
+	"\rnotifications\x18\f \x01(\x04R\rnotifications\"\xad\x01\n" +
 	"\tJobRecord\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\x04R\x03uid\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12 \n" +
@@ -7062,7 +7213,7 @@ const file_orrery_proto_rawDesc = "" +
 	"created_ns\x18\x04 \x01(\x03R\tcreatedNs\x12\x1d\n" +
 	"\n" +
 	"updated_ns\x18\x05 \x01(\x03R\tupdatedNs\x12\x14\n" +
-	"\x05index\x18\x06 \x01(\x04R\x05index\"\xb8\x03\n" +
+	"\x05index\x18\x06 \x01(\x04R\x05index\"\x8f\x04\n" +
 	"\bJobState\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\x04R\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -7080,7 +7231,10 @@ const file_orrery_proto_rawDesc = "" +
 	"\x0flast_success_ns\x18\f \x01(\x03R\rlastSuccessNs\x12\"\n" +
 	"\rlast_error_ns\x18\r \x01(\x03R\vlastErrorNs\x12!\n" +
 	"\flast_outcome\x18\x0e \x01(\rR\vlastOutcome\x12\x12\n" +
-	"\x04kept\x18\x0f \x01(\x04R\x04kept\"\x99\x05\n" +
+	"\x04kept\x18\x0f \x01(\x04R\x04kept\x12\x16\n" +
+	"\x06serial\x18\x10 \x01(\x04R\x06serial\x12%\n" +
+	"\x0eserial_waiting\x18\x11 \x01(\x04R\rserialWaiting\x12\x16\n" +
+	"\x06outbox\x18\x12 \x01(\x04R\x06outbox\"\x99\x05\n" +
 	"\x0fExecutionRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\x04R\x03uid\x12\x1f\n" +
@@ -7144,7 +7298,13 @@ const file_orrery_proto_rawDesc = "" +
 	"\x04root\x18\x02 \x01(\x04R\x04root\x12+\n" +
 	"\aparents\x18\x03 \x03(\v2\x11.orrery.v1.ParentR\aparents\x12\x1d\n" +
 	"\n" +
-	"created_ns\x18\x04 \x01(\x03R\tcreatedNs\"\xa1\x01\n" +
+	"created_ns\x18\x04 \x01(\x03R\tcreatedNs\"w\n" +
+	"\n" +
+	"TreeRecord\x12\x12\n" +
+	"\x04root\x18\x01 \x01(\x04R\x04root\x12\x12\n" +
+	"\x04open\x18\x02 \x01(\x04R\x04open\x12'\n" +
+	"\x05ended\x18\x03 \x03(\v2\x11.orrery.v1.ParentR\x05ended\x12\x18\n" +
+	"\adecided\x18\x04 \x03(\x04R\adecided\"\xa1\x01\n" +
 	"\rRequestRecord\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12)\n" +
@@ -7168,7 +7328,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\x06values\x18\x02 \x03(\fR\x06values\"?\n" +
 	"\x0fSnapshotTrailer\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\x04R\x04hash\"\xfb\x02\n" +
+	"\x04hash\x18\x02 \x01(\x04R\x04hash\"\x96\x04\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x13\n" +
 	"\x05at_ns\x18\x02 \x01(\x03R\x04atNs\x12\x12\n" +
@@ -7185,7 +7345,13 @@ const file_orrery_proto_rawDesc = "" +
 	"\x06due_ns\x18\f \x01(\x03R\x05dueNs\x12\x17\n" +
 	"\anext_ns\x18\r \x01(\x03R\x06nextNs\x12\x14\n" +
 	"\x05cause\x18\x0e \x01(\rR\x05cause\x12\x12\n" +
-	"\x04late\x18\x0f \x01(\bR\x04late\"\xd5\x01\n" +
+	"\x04late\x18\x0f \x01(\bR\x04late\x12\"\n" +
+	"\rskipped_to_ns\x18\x10 \x01(\x03R\vskippedToNs\x12\x16\n" +
+	"\x06parent\x18\x11 \x01(\x04R\x06parent\x12\x12\n" +
+	"\x04root\x18\x12 \x01(\x04R\x04root\x12\x1c\n" +
+	"\texecution\x18\x13 \x01(\x04R\texecution\x12\x15\n" +
+	"\x06for_ns\x18\x14 \x01(\x03R\x05forNs\x12\x14\n" +
+	"\x05count\x18\x15 \x01(\x04R\x05count\"\xd5\x01\n" +
 	"\bEnvelope\x12\x1f\n" +
 	"\vfrom_member\x18\x01 \x01(\tR\n" +
 	"fromMember\x12)\n" +
@@ -7422,7 +7588,7 @@ func file_orrery_proto_rawDescGZIP() []byte {
 	return file_orrery_proto_rawDescData
 }
 
-var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 93)
+var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 94)
 var file_orrery_proto_goTypes = []any{
 	(*Job)(nil),                   // 0: orrery.v1.Job
 	(*Retry)(nil),                 // 1: orrery.v1.Retry
@@ -7470,63 +7636,64 @@ var file_orrery_proto_goTypes = []any{
 	(*SlotRecord)(nil),            // 43: orrery.v1.SlotRecord
 	(*AttemptRecord)(nil),         // 44: orrery.v1.AttemptRecord
 	(*OutboxRow)(nil),             // 45: orrery.v1.OutboxRow
-	(*RequestRecord)(nil),         // 46: orrery.v1.RequestRecord
-	(*Notification)(nil),          // 47: orrery.v1.Notification
-	(*SnapshotHeader)(nil),        // 48: orrery.v1.SnapshotHeader
-	(*SnapshotChunk)(nil),         // 49: orrery.v1.SnapshotChunk
-	(*SnapshotTrailer)(nil),       // 50: orrery.v1.SnapshotTrailer
-	(*Event)(nil),                 // 51: orrery.v1.Event
-	(*Envelope)(nil),              // 52: orrery.v1.Envelope
-	(*Heartbeat)(nil),             // 53: orrery.v1.Heartbeat
-	(*HeldAttempt)(nil),           // 54: orrery.v1.HeldAttempt
-	(*HeartbeatGranted)(nil),      // 55: orrery.v1.HeartbeatGranted
-	(*NotLeader)(nil),             // 56: orrery.v1.NotLeader
-	(*LeaderKnown)(nil),           // 57: orrery.v1.LeaderKnown
-	(*AskLeader)(nil),             // 58: orrery.v1.AskLeader
-	(*RunAttempt)(nil),            // 59: orrery.v1.RunAttempt
-	(*AttemptStarted)(nil),        // 60: orrery.v1.AttemptStarted
-	(*AttemptRefused)(nil),        // 61: orrery.v1.AttemptRefused
-	(*CancelAttempt)(nil),         // 62: orrery.v1.CancelAttempt
-	(*UpdateAttempt)(nil),         // 63: orrery.v1.UpdateAttempt
-	(*AttemptDone)(nil),           // 64: orrery.v1.AttemptDone
-	(*AttemptDoneAck)(nil),        // 65: orrery.v1.AttemptDoneAck
-	(*ClientRequest)(nil),         // 66: orrery.v1.ClientRequest
-	(*ClientReply)(nil),           // 67: orrery.v1.ClientReply
-	(*Request)(nil),               // 68: orrery.v1.Request
-	(*PutJobRequest)(nil),         // 69: orrery.v1.PutJobRequest
-	(*JobRequest)(nil),            // 70: orrery.v1.JobRequest
-	(*ToggleRequest)(nil),         // 71: orrery.v1.ToggleRequest
-	(*RunRequest)(nil),            // 72: orrery.v1.RunRequest
-	(*BackfillRequest)(nil),       // 73: orrery.v1.BackfillRequest
-	(*CancelRequest)(nil),         // 74: orrery.v1.CancelRequest
-	(*PauseRequest)(nil),          // 75: orrery.v1.PauseRequest
-	(*GetJobRequest)(nil),         // 76: orrery.v1.GetJobRequest
-	(*StatusRequest)(nil),         // 77: orrery.v1.StatusRequest
-	(*ListJobsRequest)(nil),       // 78: orrery.v1.ListJobsRequest
-	(*ListExecutionsRequest)(nil), // 79: orrery.v1.ListExecutionsRequest
-	(*GetExecutionRequest)(nil),   // 80: orrery.v1.GetExecutionRequest
-	(*Response)(nil),              // 81: orrery.v1.Response
-	(*JobView)(nil),               // 82: orrery.v1.JobView
-	nil,                           // 83: orrery.v1.Job.TagsEntry
-	nil,                           // 84: orrery.v1.Job.MetadataEntry
-	nil,                           // 85: orrery.v1.Job.LabelsEntry
-	nil,                           // 86: orrery.v1.Job.ExecutorConfigEntry
-	nil,                           // 87: orrery.v1.Job.ProcessorsEntry
-	nil,                           // 88: orrery.v1.Processor.ConfigEntry
-	nil,                           // 89: orrery.v1.RunAttempt.ExecutorConfigEntry
-	nil,                           // 90: orrery.v1.RunAttempt.ProcessorsEntry
-	nil,                           // 91: orrery.v1.ListJobsRequest.MetadataEntry
-	nil,                           // 92: orrery.v1.ListJobsRequest.LabelsEntry
+	(*TreeRecord)(nil),            // 46: orrery.v1.TreeRecord
+	(*RequestRecord)(nil),         // 47: orrery.v1.RequestRecord
+	(*Notification)(nil),          // 48: orrery.v1.Notification
+	(*SnapshotHeader)(nil),        // 49: orrery.v1.SnapshotHeader
+	(*SnapshotChunk)(nil),         // 50: orrery.v1.SnapshotChunk
+	(*SnapshotTrailer)(nil),       // 51: orrery.v1.SnapshotTrailer
+	(*Event)(nil),                 // 52: orrery.v1.Event
+	(*Envelope)(nil),              // 53: orrery.v1.Envelope
+	(*Heartbeat)(nil),             // 54: orrery.v1.Heartbeat
+	(*HeldAttempt)(nil),           // 55: orrery.v1.HeldAttempt
+	(*HeartbeatGranted)(nil),      // 56: orrery.v1.HeartbeatGranted
+	(*NotLeader)(nil),             // 57: orrery.v1.NotLeader
+	(*LeaderKnown)(nil),           // 58: orrery.v1.LeaderKnown
+	(*AskLeader)(nil),             // 59: orrery.v1.AskLeader
+	(*RunAttempt)(nil),            // 60: orrery.v1.RunAttempt
+	(*AttemptStarted)(nil),        // 61: orrery.v1.AttemptStarted
+	(*AttemptRefused)(nil),        // 62: orrery.v1.AttemptRefused
+	(*CancelAttempt)(nil),         // 63: orrery.v1.CancelAttempt
+	(*UpdateAttempt)(nil),         // 64: orrery.v1.UpdateAttempt
+	(*AttemptDone)(nil),           // 65: orrery.v1.AttemptDone
+	(*AttemptDoneAck)(nil),        // 66: orrery.v1.AttemptDoneAck
+	(*ClientRequest)(nil),         // 67: orrery.v1.ClientRequest
+	(*ClientReply)(nil),           // 68: orrery.v1.ClientReply
+	(*Request)(nil),               // 69: orrery.v1.Request
+	(*PutJobRequest)(nil),         // 70: orrery.v1.PutJobRequest
+	(*JobRequest)(nil),            // 71: orrery.v1.JobRequest
+	(*ToggleRequest)(nil),         // 72: orrery.v1.ToggleRequest
+	(*RunRequest)(nil),            // 73: orrery.v1.RunRequest
+	(*BackfillRequest)(nil),       // 74: orrery.v1.BackfillRequest
+	(*CancelRequest)(nil),         // 75: orrery.v1.CancelRequest
+	(*PauseRequest)(nil),          // 76: orrery.v1.PauseRequest
+	(*GetJobRequest)(nil),         // 77: orrery.v1.GetJobRequest
+	(*StatusRequest)(nil),         // 78: orrery.v1.StatusRequest
+	(*ListJobsRequest)(nil),       // 79: orrery.v1.ListJobsRequest
+	(*ListExecutionsRequest)(nil), // 80: orrery.v1.ListExecutionsRequest
+	(*GetExecutionRequest)(nil),   // 81: orrery.v1.GetExecutionRequest
+	(*Response)(nil),              // 82: orrery.v1.Response
+	(*JobView)(nil),               // 83: orrery.v1.JobView
+	nil,                           // 84: orrery.v1.Job.TagsEntry
+	nil,                           // 85: orrery.v1.Job.MetadataEntry
+	nil,                           // 86: orrery.v1.Job.LabelsEntry
+	nil,                           // 87: orrery.v1.Job.ExecutorConfigEntry
+	nil,                           // 88: orrery.v1.Job.ProcessorsEntry
+	nil,                           // 89: orrery.v1.Processor.ConfigEntry
+	nil,                           // 90: orrery.v1.RunAttempt.ExecutorConfigEntry
+	nil,                           // 91: orrery.v1.RunAttempt.ProcessorsEntry
+	nil,                           // 92: orrery.v1.ListJobsRequest.MetadataEntry
+	nil,                           // 93: orrery.v1.ListJobsRequest.LabelsEntry
 }
 var file_orrery_proto_depIdxs = []int32{
-	83, // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
-	84, // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
-	85, // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
+	84, // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
+	85, // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
+	86, // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
 	1,  // 3: orrery.v1.Job.retry:type_name -> orrery.v1.Retry
 	2,  // 4: orrery.v1.Job.needs:type_name -> orrery.v1.Need
-	86, // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
-	87, // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
-	88, // 7: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
+	87, // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
+	88, // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
+	89, // 7: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
 	6,  // 8: orrery.v1.Decision.fires:type_name -> orrery.v1.FireTime
 	10, // 9: orrery.v1.Entry.ticket:type_name -> orrery.v1.Ticket
 	11, // 10: orrery.v1.Entry.commands:type_name -> orrery.v1.Command
@@ -7575,51 +7742,52 @@ var file_orrery_proto_depIdxs = []int32{
 	7,  // 53: orrery.v1.AttemptRecord.result:type_name -> orrery.v1.Result
 	22, // 54: orrery.v1.OutboxRow.key:type_name -> orrery.v1.OutboxKey
 	42, // 55: orrery.v1.OutboxRow.parents:type_name -> orrery.v1.Parent
-	37, // 56: orrery.v1.RequestRecord.answer:type_name -> orrery.v1.Answer
-	8,  // 57: orrery.v1.Event.attempt:type_name -> orrery.v1.AttemptRef
-	54, // 58: orrery.v1.Heartbeat.held:type_name -> orrery.v1.HeldAttempt
-	8,  // 59: orrery.v1.HeldAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 60: orrery.v1.RunAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	89, // 61: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
-	90, // 62: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
-	42, // 63: orrery.v1.RunAttempt.parents:type_name -> orrery.v1.Parent
-	8,  // 64: orrery.v1.AttemptStarted.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 65: orrery.v1.AttemptRefused.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 66: orrery.v1.CancelAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 67: orrery.v1.UpdateAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 68: orrery.v1.AttemptDone.attempt:type_name -> orrery.v1.AttemptRef
-	7,  // 69: orrery.v1.AttemptDone.result:type_name -> orrery.v1.Result
-	68, // 70: orrery.v1.ClientRequest.request:type_name -> orrery.v1.Request
-	81, // 71: orrery.v1.ClientReply.response:type_name -> orrery.v1.Response
-	69, // 72: orrery.v1.Request.put_job:type_name -> orrery.v1.PutJobRequest
-	70, // 73: orrery.v1.Request.delete_job:type_name -> orrery.v1.JobRequest
-	71, // 74: orrery.v1.Request.toggle:type_name -> orrery.v1.ToggleRequest
-	72, // 75: orrery.v1.Request.run:type_name -> orrery.v1.RunRequest
-	74, // 76: orrery.v1.Request.cancel:type_name -> orrery.v1.CancelRequest
-	75, // 77: orrery.v1.Request.pause:type_name -> orrery.v1.PauseRequest
-	33, // 78: orrery.v1.Request.config:type_name -> orrery.v1.SetClusterConfig
-	76, // 79: orrery.v1.Request.get_job:type_name -> orrery.v1.GetJobRequest
-	78, // 80: orrery.v1.Request.list_jobs:type_name -> orrery.v1.ListJobsRequest
-	79, // 81: orrery.v1.Request.list_executions:type_name -> orrery.v1.ListExecutionsRequest
-	80, // 82: orrery.v1.Request.get_execution:type_name -> orrery.v1.GetExecutionRequest
-	73, // 83: orrery.v1.Request.backfill:type_name -> orrery.v1.BackfillRequest
-	77, // 84: orrery.v1.Request.status:type_name -> orrery.v1.StatusRequest
-	0,  // 85: orrery.v1.PutJobRequest.job:type_name -> orrery.v1.Job
-	91, // 86: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
-	92, // 87: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
-	37, // 88: orrery.v1.Response.answer:type_name -> orrery.v1.Answer
-	82, // 89: orrery.v1.Response.jobs:type_name -> orrery.v1.JobView
-	41, // 90: orrery.v1.Response.executions:type_name -> orrery.v1.ExecutionRecord
-	4,  // 91: orrery.v1.Response.config:type_name -> orrery.v1.ClusterConfig
-	39, // 92: orrery.v1.JobView.record:type_name -> orrery.v1.JobRecord
-	40, // 93: orrery.v1.JobView.state:type_name -> orrery.v1.JobState
-	3,  // 94: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	3,  // 95: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	96, // [96:96] is the sub-list for method output_type
-	96, // [96:96] is the sub-list for method input_type
-	96, // [96:96] is the sub-list for extension type_name
-	96, // [96:96] is the sub-list for extension extendee
-	0,  // [0:96] is the sub-list for field type_name
+	42, // 56: orrery.v1.TreeRecord.ended:type_name -> orrery.v1.Parent
+	37, // 57: orrery.v1.RequestRecord.answer:type_name -> orrery.v1.Answer
+	8,  // 58: orrery.v1.Event.attempt:type_name -> orrery.v1.AttemptRef
+	55, // 59: orrery.v1.Heartbeat.held:type_name -> orrery.v1.HeldAttempt
+	8,  // 60: orrery.v1.HeldAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	8,  // 61: orrery.v1.RunAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	90, // 62: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
+	91, // 63: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
+	42, // 64: orrery.v1.RunAttempt.parents:type_name -> orrery.v1.Parent
+	8,  // 65: orrery.v1.AttemptStarted.attempt:type_name -> orrery.v1.AttemptRef
+	8,  // 66: orrery.v1.AttemptRefused.attempt:type_name -> orrery.v1.AttemptRef
+	8,  // 67: orrery.v1.CancelAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	8,  // 68: orrery.v1.UpdateAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	8,  // 69: orrery.v1.AttemptDone.attempt:type_name -> orrery.v1.AttemptRef
+	7,  // 70: orrery.v1.AttemptDone.result:type_name -> orrery.v1.Result
+	69, // 71: orrery.v1.ClientRequest.request:type_name -> orrery.v1.Request
+	82, // 72: orrery.v1.ClientReply.response:type_name -> orrery.v1.Response
+	70, // 73: orrery.v1.Request.put_job:type_name -> orrery.v1.PutJobRequest
+	71, // 74: orrery.v1.Request.delete_job:type_name -> orrery.v1.JobRequest
+	72, // 75: orrery.v1.Request.toggle:type_name -> orrery.v1.ToggleRequest
+	73, // 76: orrery.v1.Request.run:type_name -> orrery.v1.RunRequest
+	75, // 77: orrery.v1.Request.cancel:type_name -> orrery.v1.CancelRequest
+	76, // 78: orrery.v1.Request.pause:type_name -> orrery.v1.PauseRequest
+	33, // 79: orrery.v1.Request.config:type_name -> orrery.v1.SetClusterConfig
+	77, // 80: orrery.v1.Request.get_job:type_name -> orrery.v1.GetJobRequest
+	79, // 81: orrery.v1.Request.list_jobs:type_name -> orrery.v1.ListJobsRequest
+	80, // 82: orrery.v1.Request.list_executions:type_name -> orrery.v1.ListExecutionsRequest
+	81, // 83: orrery.v1.Request.get_execution:type_name -> orrery.v1.GetExecutionRequest
+	74, // 84: orrery.v1.Request.backfill:type_name -> orrery.v1.BackfillRequest
+	78, // 85: orrery.v1.Request.status:type_name -> orrery.v1.StatusRequest
+	0,  // 86: orrery.v1.PutJobRequest.job:type_name -> orrery.v1.Job
+	92, // 87: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
+	93, // 88: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
+	37, // 89: orrery.v1.Response.answer:type_name -> orrery.v1.Answer
+	83, // 90: orrery.v1.Response.jobs:type_name -> orrery.v1.JobView
+	41, // 91: orrery.v1.Response.executions:type_name -> orrery.v1.ExecutionRecord
+	4,  // 92: orrery.v1.Response.config:type_name -> orrery.v1.ClusterConfig
+	39, // 93: orrery.v1.JobView.record:type_name -> orrery.v1.JobRecord
+	40, // 94: orrery.v1.JobView.state:type_name -> orrery.v1.JobState
+	3,  // 95: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	3,  // 96: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	97, // [97:97] is the sub-list for method output_type
+	97, // [97:97] is the sub-list for method input_type
+	97, // [97:97] is the sub-list for extension type_name
+	97, // [97:97] is the sub-list for extension extendee
+	0,  // [0:97] is the sub-list for field type_name
 }
 
 func init() { file_orrery_proto_init() }
@@ -7648,7 +7816,7 @@ func file_orrery_proto_init() {
 		(*Trigger_Chain)(nil),
 		(*Trigger_Backfill)(nil),
 	}
-	file_orrery_proto_msgTypes[68].OneofWrappers = []any{
+	file_orrery_proto_msgTypes[69].OneofWrappers = []any{
 		(*Request_PutJob)(nil),
 		(*Request_DeleteJob)(nil),
 		(*Request_Toggle)(nil),
@@ -7669,7 +7837,7 @@ func file_orrery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orrery_proto_rawDesc), len(file_orrery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   93,
+			NumMessages:   94,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
