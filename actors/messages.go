@@ -307,3 +307,14 @@ type ReadDone struct {
 	Ref      uint64
 	Response *orrerypb.Response
 }
+
+// Start is the first message to every actor of a member, from its host, once.
+type Start struct{}
+
+// ClockBad tells the Scheduler that this leader's clock is further from the servers'
+// median than they may differ: it fires nothing until ClockGood. ClockGood takes it
+// back. From the Dispatcher.
+type (
+	ClockBad  struct{ Term uint64 }
+	ClockGood struct{ Term uint64 }
+)
