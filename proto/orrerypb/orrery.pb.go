@@ -4124,7 +4124,8 @@ func (x *Notification) GetAtNs() int64 {
 }
 
 // SnapshotHeader opens a snapshot; SnapshotChunks follow, then a SnapshotTrailer.
-// Each is preceded by its length as a varint and its kind as a byte.
+// Each is preceded by its length as a varint and its kind as a byte, and followed by
+// the CRC-32C of all three.
 type SnapshotHeader struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Format        uint32                 `protobuf:"varint,1,opt,name=format,proto3" json:"format,omitempty"`
@@ -4185,9 +4186,11 @@ func (x *SnapshotHeader) GetTerm() uint64 {
 	return 0
 }
 
+// SnapshotChunk holds records, ascending by key over the whole snapshot. keys and
+// values may stand by turns.
 type SnapshotChunk struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
-	Keys          []string               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"`
+	Keys          [][]byte               `protobuf:"bytes,1,rep,name=keys,proto3" json:"keys,omitempty"` // not string: a key need not be UTF-8
 	Values        [][]byte               `protobuf:"bytes,2,rep,name=values,proto3" json:"values,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -4223,7 +4226,7 @@ func (*SnapshotChunk) Descriptor() ([]byte, []int) {
 	return file_orrery_proto_rawDescGZIP(), []int{50}
 }
 
-func (x *SnapshotChunk) GetKeys() []string {
+func (x *SnapshotChunk) GetKeys() [][]byte {
 	if x != nil {
 		return x.Keys
 	}
@@ -7324,7 +7327,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
 	"\x04term\x18\x03 \x01(\x04R\x04term\";\n" +
 	"\rSnapshotChunk\x12\x12\n" +
-	"\x04keys\x18\x01 \x03(\tR\x04keys\x12\x16\n" +
+	"\x04keys\x18\x01 \x03(\fR\x04keys\x12\x16\n" +
 	"\x06values\x18\x02 \x03(\fR\x06values\"?\n" +
 	"\x0fSnapshotTrailer\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12\x12\n" +
