@@ -41,8 +41,12 @@ func (c *checker) cut(f Fault) {
 	c.alone(f, AnyLink, f.Others, false)
 	c.alone(f, Rest, f.Targets, f.Cut != "" && !slices.Contains(f.Others, Rest))
 	c.alone(f, Rest, f.Others, true)
+	first := map[Target]bool{}
+	for _, t := range f.Targets {
+		first[t] = true
+	}
 	for _, t := range f.Others {
-		if t.Member() > 0 && slices.Contains(f.Targets, t) {
+		if first[t] && t.Member() > 0 {
 			c.failf(f.Line, "%s is on both sides of the cut", t)
 		}
 	}

@@ -198,11 +198,11 @@ var targets = vocabulary[Target]{
 // Member returns the number of the member that t names, from 1, or 0 when t is one of the words.
 func (t Target) Member() int { return memberNumber(string(t)) }
 
-// memberNumber returns the 12 of m12, or 0 for what is no member's name.
+// memberNumber returns the 12 of m12, or 0 for what is the name of no member in any cluster.
 func memberNumber(name string) int {
 	digits, found := strings.CutPrefix(name, "m")
-	n, err := strconv.ParseUint(digits, 10, 20)
-	if !found || err != nil || digits[0] == '0' {
+	n, err := strconv.ParseUint(digits, 10, 16)
+	if !found || err != nil || digits[0] == '0' || n > maxMembers {
 		return 0
 	}
 	return int(n)

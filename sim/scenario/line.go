@@ -34,16 +34,9 @@ type line struct {
 	err  string // "" while all is well
 }
 
-// maxLine is the longest line in bytes. It keeps what looks at each pair of things on a line quick, whatever stands in the file.
-const maxLine = 8192
-
 // split cuts a line into tokens; a comment is dropped.
 func split(no int, text string) *line {
 	l := &line{no: no}
-	if len(text) > maxLine {
-		l.failf("the line has %d bytes; a line has at most %d", len(text), maxLine)
-		return l
-	}
 	if !utf8.ValidString(text) {
 		l.fail("the line is not UTF-8 text")
 		return l
@@ -183,11 +176,17 @@ func (l *line) text(what string) string {
 	return t.text
 }
 
+// maxName bounds names: they are said aloud, and stand in every line of a trace.
+const maxName = 100
+
 // name reads the name of a job, a probe or a knob.
 func (l *line) name(what string) string {
 	t := l.next(what)
 	if l.ok() && t.isSign() {
 		l.failf("expected %s instead of %s", what, t.show())
+	}
+	if l.ok() && len(t.text) > maxName {
+		l.failf("name %s is longer than %d letters", quote(t.text), maxName)
 	}
 	if l.ok() && !isName(t.text) {
 		l.failf("name %s may hold only letters, digits, '_', '-' and '.'", quote(t.text))

@@ -8,17 +8,11 @@ import (
 	"time"
 )
 
-// maxText is the longest scenario that is read: a hundred times the longest that a person would write.
-const maxText = 1 << 20
-
 // Parse reads a scenario. The name is the file's, for errors. An error is always of type Errors; the scenario is then nil. Whether
 // the parts agree with each other is looked at only when each line by itself is understood, so that one slip of the pen does not
 // bring up ten errors.
 func Parse(name string, text []byte) (*Scenario, error) {
 	p := &parser{s: blank(name), said: map[string]int{}}
-	if len(text) > maxText {
-		return nil, Errors{{File: name, Text: fmt.Sprintf("%d bytes are more than the %d of the longest scenario", len(text), maxText)}}
-	}
 	lines := strings.Split(string(text), "\n")
 	p.s.About = about(lines)
 	for i, text := range lines {
@@ -129,8 +123,12 @@ func unknownStart(word string) string {
 	return fmt.Sprintf("unknown word %s%s (a line begins with %s)", quote(word), didYouMean(word, words), join(words))
 }
 
-// maxMembers bounds the cluster: far above what a quorum is made for.
-const maxMembers = 1000
+// What one scenario may hold at most, far above what any needs, so that reading and checking take time in proportion to the text.
+const (
+	maxMembers = 1000
+	maxTags    = 10_000
+	maxJobs    = 10_000 // lines; one line defines many jobs by "times"
+)
 
 func (p *parser) members(l *line) {
 	m := Members{Servers: l.count("a number of servers", 1)}
@@ -210,16 +208,20 @@ func unique[T ~string](l *line, words []T) []T {
 func (l *line) member() string {
 	word := l.word("a member (such as m1)")
 	if l.ok() && memberNumber(word) == 0 {
-		l.failf("%s is not a member; members are called m1, m2, …", quote(word))
+		l.failf("%s is not a member; members are called m1, m2, … m%d", quote(word), maxMembers)
 	}
 	return word
 }
 
 func (p *parser) tag(l *line) {
-	members := list(l, l.member)
+	members := unique(l, list(l, l.member))
 	pairs := []Place{l.tagPair()}
 	for l.more() {
 		pairs = append(pairs, l.tagPair())
+	}
+	if len(p.s.Tags)+len(members)*len(pairs) > maxTags {
+		l.failf("with this line there are more than %d tags", maxTags)
+		return
 	}
 	for _, m := range members {
 		for _, pair := range pairs {
@@ -237,7 +239,7 @@ func (l *line) tagPair() Place {
 }
 
 func (p *parser) slots(l *line) {
-	members := list(l, l.member)
+	members := unique(l, list(l, l.member))
 	n := l.count("a number of slots", 1)
 	for _, m := range members {
 		p.s.Slots = append(p.s.Slots, Slots{Member: m, N: n, Line: l.no})

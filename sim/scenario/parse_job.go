@@ -1,6 +1,12 @@
 package scenario
 
-func (p *parser) job(l *line) { p.s.Jobs = append(p.s.Jobs, readJob(l)) }
+func (p *parser) job(l *line) {
+	if len(p.s.Jobs) == maxJobs {
+		l.failf("there are %d lines with jobs above, and no more may be; times defines many jobs on one line", maxJobs)
+		return
+	}
+	p.s.Jobs = append(p.s.Jobs, readJob(l))
+}
 
 // readJob reads a job from its name to the end of the line.
 func readJob(l *line) Job {
