@@ -6938,6 +6938,60 @@ func (x *JobView) GetDependents() []string {
 	return nil
 }
 
+// NotedAttempt is what an Executor's disk keeps of an attempt: from before its process
+// starts until its result is acknowledged.
+type NotedAttempt struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Run           *RunAttempt            `protobuf:"bytes,1,opt,name=run,proto3" json:"run,omitempty"`
+	Result        *Result                `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"` // absent: it has not ended
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NotedAttempt) Reset() {
+	*x = NotedAttempt{}
+	mi := &file_orrery_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NotedAttempt) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NotedAttempt) ProtoMessage() {}
+
+func (x *NotedAttempt) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NotedAttempt.ProtoReflect.Descriptor instead.
+func (*NotedAttempt) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *NotedAttempt) GetRun() *RunAttempt {
+	if x != nil {
+		return x.Run
+	}
+	return nil
+}
+
+func (x *NotedAttempt) GetResult() *Result {
+	if x != nil {
+		return x.Result
+	}
+	return nil
+}
+
 var File_orrery_proto protoreflect.FileDescriptor
 
 const file_orrery_proto_rawDesc = "" +
@@ -7577,7 +7631,10 @@ const file_orrery_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\v2\x13.orrery.v1.JobStateR\x05state\x12\x1e\n" +
 	"\n" +
 	"dependents\x18\x03 \x03(\tR\n" +
-	"dependentsB\x17Z\x15orrery/proto/orrerypbb\x06proto3"
+	"dependents\"b\n" +
+	"\fNotedAttempt\x12'\n" +
+	"\x03run\x18\x01 \x01(\v2\x15.orrery.v1.RunAttemptR\x03run\x12)\n" +
+	"\x06result\x18\x02 \x01(\v2\x11.orrery.v1.ResultR\x06resultB\x17Z\x15orrery/proto/orrerypbb\x06proto3"
 
 var (
 	file_orrery_proto_rawDescOnce sync.Once
@@ -7591,7 +7648,7 @@ func file_orrery_proto_rawDescGZIP() []byte {
 	return file_orrery_proto_rawDescData
 }
 
-var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 94)
+var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 95)
 var file_orrery_proto_goTypes = []any{
 	(*Job)(nil),                   // 0: orrery.v1.Job
 	(*Retry)(nil),                 // 1: orrery.v1.Retry
@@ -7677,26 +7734,27 @@ var file_orrery_proto_goTypes = []any{
 	(*GetExecutionRequest)(nil),   // 81: orrery.v1.GetExecutionRequest
 	(*Response)(nil),              // 82: orrery.v1.Response
 	(*JobView)(nil),               // 83: orrery.v1.JobView
-	nil,                           // 84: orrery.v1.Job.TagsEntry
-	nil,                           // 85: orrery.v1.Job.MetadataEntry
-	nil,                           // 86: orrery.v1.Job.LabelsEntry
-	nil,                           // 87: orrery.v1.Job.ExecutorConfigEntry
-	nil,                           // 88: orrery.v1.Job.ProcessorsEntry
-	nil,                           // 89: orrery.v1.Processor.ConfigEntry
-	nil,                           // 90: orrery.v1.RunAttempt.ExecutorConfigEntry
-	nil,                           // 91: orrery.v1.RunAttempt.ProcessorsEntry
-	nil,                           // 92: orrery.v1.ListJobsRequest.MetadataEntry
-	nil,                           // 93: orrery.v1.ListJobsRequest.LabelsEntry
+	(*NotedAttempt)(nil),          // 84: orrery.v1.NotedAttempt
+	nil,                           // 85: orrery.v1.Job.TagsEntry
+	nil,                           // 86: orrery.v1.Job.MetadataEntry
+	nil,                           // 87: orrery.v1.Job.LabelsEntry
+	nil,                           // 88: orrery.v1.Job.ExecutorConfigEntry
+	nil,                           // 89: orrery.v1.Job.ProcessorsEntry
+	nil,                           // 90: orrery.v1.Processor.ConfigEntry
+	nil,                           // 91: orrery.v1.RunAttempt.ExecutorConfigEntry
+	nil,                           // 92: orrery.v1.RunAttempt.ProcessorsEntry
+	nil,                           // 93: orrery.v1.ListJobsRequest.MetadataEntry
+	nil,                           // 94: orrery.v1.ListJobsRequest.LabelsEntry
 }
 var file_orrery_proto_depIdxs = []int32{
-	84, // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
-	85, // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
-	86, // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
+	85, // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
+	86, // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
+	87, // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
 	1,  // 3: orrery.v1.Job.retry:type_name -> orrery.v1.Retry
 	2,  // 4: orrery.v1.Job.needs:type_name -> orrery.v1.Need
-	87, // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
-	88, // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
-	89, // 7: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
+	88, // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
+	89, // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
+	90, // 7: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
 	6,  // 8: orrery.v1.Decision.fires:type_name -> orrery.v1.FireTime
 	10, // 9: orrery.v1.Entry.ticket:type_name -> orrery.v1.Ticket
 	11, // 10: orrery.v1.Entry.commands:type_name -> orrery.v1.Command
@@ -7751,8 +7809,8 @@ var file_orrery_proto_depIdxs = []int32{
 	55, // 59: orrery.v1.Heartbeat.held:type_name -> orrery.v1.HeldAttempt
 	8,  // 60: orrery.v1.HeldAttempt.attempt:type_name -> orrery.v1.AttemptRef
 	8,  // 61: orrery.v1.RunAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	90, // 62: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
-	91, // 63: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
+	91, // 62: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
+	92, // 63: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
 	42, // 64: orrery.v1.RunAttempt.parents:type_name -> orrery.v1.Parent
 	8,  // 65: orrery.v1.AttemptStarted.attempt:type_name -> orrery.v1.AttemptRef
 	8,  // 66: orrery.v1.AttemptRefused.attempt:type_name -> orrery.v1.AttemptRef
@@ -7776,21 +7834,23 @@ var file_orrery_proto_depIdxs = []int32{
 	74, // 84: orrery.v1.Request.backfill:type_name -> orrery.v1.BackfillRequest
 	78, // 85: orrery.v1.Request.status:type_name -> orrery.v1.StatusRequest
 	0,  // 86: orrery.v1.PutJobRequest.job:type_name -> orrery.v1.Job
-	92, // 87: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
-	93, // 88: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
+	93, // 87: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
+	94, // 88: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
 	37, // 89: orrery.v1.Response.answer:type_name -> orrery.v1.Answer
 	83, // 90: orrery.v1.Response.jobs:type_name -> orrery.v1.JobView
 	41, // 91: orrery.v1.Response.executions:type_name -> orrery.v1.ExecutionRecord
 	4,  // 92: orrery.v1.Response.config:type_name -> orrery.v1.ClusterConfig
 	39, // 93: orrery.v1.JobView.record:type_name -> orrery.v1.JobRecord
 	40, // 94: orrery.v1.JobView.state:type_name -> orrery.v1.JobState
-	3,  // 95: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	3,  // 96: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	97, // [97:97] is the sub-list for method output_type
-	97, // [97:97] is the sub-list for method input_type
-	97, // [97:97] is the sub-list for extension type_name
-	97, // [97:97] is the sub-list for extension extendee
-	0,  // [0:97] is the sub-list for field type_name
+	60, // 95: orrery.v1.NotedAttempt.run:type_name -> orrery.v1.RunAttempt
+	7,  // 96: orrery.v1.NotedAttempt.result:type_name -> orrery.v1.Result
+	3,  // 97: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	3,  // 98: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	99, // [99:99] is the sub-list for method output_type
+	99, // [99:99] is the sub-list for method input_type
+	99, // [99:99] is the sub-list for extension type_name
+	99, // [99:99] is the sub-list for extension extendee
+	0,  // [0:99] is the sub-list for field type_name
 }
 
 func init() { file_orrery_proto_init() }
@@ -7840,7 +7900,7 @@ func file_orrery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orrery_proto_rawDesc), len(file_orrery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   94,
+			NumMessages:   95,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
