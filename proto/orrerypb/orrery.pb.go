@@ -1404,7 +1404,10 @@ func (*Command_RaiseVersion) isCommand_Body() {}
 func (*Command_Drained) isCommand_Body() {}
 
 // JobBase is what a write of a job was computed from: the job that the leader saw.
-// uid 0: there was none. The write applies only if it is still so.
+// uid 0: there was none. The write applies only if it is still so, and settle's head
+// is the head. Where it is not, and check_version does not say conflict, the answer is
+// unavailable and not kept under the request id: the leader's Gateway reads again and
+// proposes again under the same.
 type JobBase struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Uid           uint64                 `protobuf:"varint,1,opt,name=uid,proto3" json:"uid,omitempty"`
