@@ -27,7 +27,8 @@ type fakeEnv struct {
 
 	sent    []sentMessage // since the last taken
 	emitted []any         // since the last takenEvents
-	timers  []*fakeTimer  // all that were armed and not dropped, in the order of arming
+	armed   []*fakeTimer  // neither stopped nor fired, in the order of arming
+	spent   []*fakeTimer  // the latest of those that were stopped or fired
 	knobs   map[string]bool
 	chance  func(what string) bool // nil: always false
 	onSend  func(sentMessage)      // instead of recording, when set
