@@ -133,8 +133,9 @@ func TestDecideIsPaced(t *testing.T) {
 			decisions, catchUps := 0, 0
 			for due := head; !head.After(now); decisions++ {
 				d := Decide(s, test.policy, head, now)
-				if d.Skipped != (Span{}) || !d.Due.Equal(head) {
-					t.Fatalf("from %s: %s; want none skipped", head.Sub(noon), shown(d))
+				left := int(now.Sub(head)/time.Second) + 1
+				if d.Skipped != (Span{}) || !d.Due.Equal(head) || len(d.Fires) != min(left, MaxFires) {
+					t.Fatalf("from %s: %d fires, skipped %v; want none skipped of %d", head.Sub(noon), len(d.Fires), d.Skipped, left)
 				}
 				for _, f := range d.Fires {
 					if !f.Due.Equal(due) {

@@ -65,12 +65,11 @@ func checkDuration(field string, d time.Duration) error {
 	return nil
 }
 
-func checkCount(field string, n, least, most int) error {
+// checkCount judges a number whose zero is its default.
+func checkCount(field string, n, most int) error {
 	switch {
 	case n < 0:
 		return Invalidf("%s %d: must not be negative", field, n)
-	case n < least:
-		return Invalidf("%s %d: must be at least %d", field, n, least)
 	case n > most:
 		return Invalidf("%s %d: must be at most %d", field, n, most)
 	}

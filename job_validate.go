@@ -3,6 +3,7 @@ package orrery
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 	"time"
 )
@@ -130,28 +131,24 @@ func (j Job) checkOverlap(ClusterConfig) error {
 		return Invalidf("queue_keep %s: only with overlap queue, not %s", j.QueueKeep, j.Overlap)
 	case j.Overlap != OverlapAllow && j.MaxParallel != 0:
 		return Invalidf("max_parallel %d: only with overlap allow, not %s", j.MaxParallel, j.Overlap)
-	case j.MaxParallel < 0:
-		return Invalidf("max_parallel %d: must not be negative", j.MaxParallel)
 	case j.Overlap == OverlapReplace && j.OnLost == OnLostWait:
 		return Invalidf("overlap replace: not with on_lost wait, or a silent member would hold up every newer execution: expected on_lost retry or fail")
-	case j.Overlap == OverlapQueue:
-		return checkCount("queue_limit", j.QueueLimit, 1, maxQueueLimit)
 	}
-	return nil
+	return cmp.Or(checkCount("queue_limit", j.QueueLimit, maxQueueLimit), checkCount("max_parallel", j.MaxParallel, math.MaxInt))
 }
 
 func (j Job) checkMisfire(ClusterConfig) error {
 	return cmp.Or(
 		misfireWords.check(j.Misfire),
 		checkDuration("misfire_window", j.MisfireWindow),
-		checkCount("misfire_max", j.MisfireMax, 1, maxMisfireMax),
+		checkCount("misfire_max", j.MisfireMax, maxMisfireMax),
 	)
 }
 
 func (j Job) checkRetry(ClusterConfig) error {
 	b := j.Retry.Backoff
 	err := cmp.Or(
-		checkCount("retry.max", j.Retry.Max, 0, maxRetries),
+		checkCount("retry.max", j.Retry.Max, maxRetries),
 		checkDuration("retry.backoff.initial", b.Initial),
 		checkDuration("retry.backoff.max", b.Max),
 		retryOnWords.check(j.Retry.On),
@@ -215,5 +212,5 @@ func (j Job) checkExecutor(ClusterConfig) error {
 	if j.Executor == "" {
 		return Invalidf("executor: missing: expected one that a member offers, such as %s or %s", ExecutorShell, ExecutorHTTP)
 	}
-	return checkCount("history", j.History, 1, maxHistory)
+	return checkCount("history", j.History, maxHistory)
 }

@@ -28,7 +28,7 @@ func validJob() Job {
 //	overlap 9                 a number that stands for no word
 //	description "a\xff"       as in Go
 //	name a*200                the same again and again
-//	tags[#] x*70              that many keys, #0 to #69
+//	tags[#] x*70              that many, x at #0 to #69; needs[#] likewise
 func TestValidateText(t *testing.T) {
 	files, err := filepath.Glob("testdata/validate/*.txt")
 	if err != nil || len(files) == 0 {
@@ -130,7 +130,7 @@ func setKeys(field reflect.Value, key, value string) {
 		value, key, _ = strings.Cut(value, "*")
 		count, key = must(strconv.Atoi(key)), "#"
 	}
-	if field.IsNil() {
+	if field.Kind() == reflect.Map && field.IsNil() {
 		field.Set(reflect.MakeMap(field.Type()))
 	}
 	for i := range count {
@@ -138,11 +138,14 @@ func setKeys(field reflect.Value, key, value string) {
 		if key == "#" {
 			name = fmt.Sprint(key, i)
 		}
-		if field.Type().Elem().Kind() == reflect.Map {
-			field.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(map[string]string{"option": repeated(value)}))
-			continue
+		switch f := field.Addr().Interface().(type) {
+		case *map[string]string:
+			(*f)[name] = repeated(value)
+		case *map[string]map[string]string:
+			(*f)[name] = map[string]string{"option": repeated(value)}
+		case *[]Need:
+			*f = append(*f, Need{Job: fmt.Sprint(value, i)})
 		}
-		field.SetMapIndex(reflect.ValueOf(name), reflect.ValueOf(repeated(value)))
 	}
 }
 

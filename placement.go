@@ -78,64 +78,67 @@ func (p Placement) Matches(tags map[string]string) bool {
 // The answer depends on nothing else, in particular not on the order of the
 // candidates. Over many keys it is even.
 func (p Placement) Choose(candidates []Candidate, key uint64, avoid ...string) []string {
-	var matching, others []Candidate
-	for _, c := range candidates {
-		if !p.admits(c) {
-			continue
-		}
-		matching = append(matching, c)
-		if !slices.Contains(avoid, c.Member) {
-			others = append(others, c)
-		}
-	}
+	matching := p.rank(candidates, key, avoid)
 	if p.Targets == TargetsAll {
-		return byName(matching)
+		slices.SortFunc(matching, func(a, b ranked) int { return strings.Compare(a.member, b.member) })
+		return membersOf(matching)
 	}
-	if others != nil {
-		matching = others
+	if slices.ContainsFunc(matching, func(r ranked) bool { return !r.avoid }) {
+		matching = slices.DeleteFunc(matching, func(r ranked) bool { return r.avoid })
 	}
 	wanted := min(p.Count(), len(matching))
-	free := byLoad(matching, key)
+	free := slices.DeleteFunc(matching, func(r ranked) bool { return r.full })
 	if wanted > len(free) {
 		return nil
 	}
-	return free[:wanted]
+	slices.SortFunc(free, ranked.compare)
+	return membersOf(free[:wanted])
 }
 
-func (p Placement) admits(c Candidate) bool {
-	return p.Matches(c.Tags) && (p.Executor == "" || c.Executors == nil || slices.Contains(c.Executors, p.Executor))
+// ranked is a candidate that matches, as one choice sees it.
+type ranked struct {
+	member  string
+	running int
+	draw    uint64
+	full    bool
+	avoid   bool
 }
 
-func (c Candidate) full() bool { return c.Slots > 0 && c.Running >= c.Slots }
-
-func byName(candidates []Candidate) []string {
-	var members []string
+func (p Placement) rank(candidates []Candidate, key uint64, avoid []string) []ranked {
+	matching := make([]ranked, 0, len(candidates))
 	for _, c := range candidates {
-		members = append(members, c.Member)
-	}
-	slices.Sort(members)
-	return members
-}
-
-// byLoad returns the candidates with a free slot, the least busy first and among equals
-// as key draws.
-func byLoad(candidates []Candidate, key uint64) []string {
-	type ranked struct {
-		running int
-		draw    uint64
-		member  string
-	}
-	var free []ranked
-	for _, c := range candidates {
-		if !c.full() {
-			free = append(free, ranked{c.Running, mixText(key, c.Member), c.Member})
+		if !p.Matches(c.Tags) || !c.offers(p.Executor) {
+			continue
 		}
+		matching = append(matching, ranked{
+			member:  c.Member,
+			running: c.Running,
+			draw:    mixText(key, c.Member),
+			full:    c.Slots > 0 && c.Running >= c.Slots,
+			avoid:   slices.Contains(avoid, c.Member),
+		})
 	}
-	slices.SortFunc(free, func(a, b ranked) int {
-		return cmp.Or(cmp.Compare(a.running, b.running), cmp.Compare(a.draw, b.draw), strings.Compare(a.member, b.member))
-	})
+	return matching
+}
+
+func (c Candidate) offers(executor string) bool {
+	return executor == "" || c.Executors == nil || slices.Contains(c.Executors, executor)
+}
+
+// compare puts the less busy first, and equals as the key drew them.
+func (r ranked) compare(other ranked) int {
+	if r.running != other.running {
+		return cmp.Compare(r.running, other.running)
+	}
+	if r.draw != other.draw {
+		return cmp.Compare(r.draw, other.draw)
+	}
+	return strings.Compare(r.member, other.member)
+}
+
+func membersOf(chosen []ranked) []string {
 	var members []string
-	for _, r := range free {
+	for _, r := range chosen {
 		members = append(members, r.member)
 	}
 	return members

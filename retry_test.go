@@ -49,6 +49,7 @@ func TestDelayWithoutJitter(t *testing.T) {
 		"a factor of 1000 changes nothing":  {Backoff{Initial: 7, Factor: 1000, Max: 100}, []time.Duration{7, 7, 7}},
 		"thousandths are rounded down":      {Backoff{Initial: 3, Factor: 1500, Max: 100}, []time.Duration{3, 4, 6, 9, 13, 19}},
 		"rounding may hold it where it was": {Backoff{Initial: 1, Factor: 1999, Max: 100}, []time.Duration{1, 1, 1}},
+		"the least that overflows":          {Backoff{Initial: math.MaxInt64 - 1, Factor: 1001, Max: math.MaxInt64}, []time.Duration{math.MaxInt64 - 1, math.MaxInt64}},
 		"what would overflow is the longest": {
 			Backoff{Initial: math.MaxInt64 / 2, Factor: math.MaxInt, Max: math.MaxInt64},
 			[]time.Duration{math.MaxInt64 / 2, math.MaxInt64, math.MaxInt64},
