@@ -160,21 +160,15 @@ func (d *Disk) Records(prefix string) []Record {
 }
 
 // PowerLoss ends the machine. Of what was handed over and not synced, in its order, a
-// random number of records is on the disk; the next one was torn, which its checksum
-// tells, so that its key holds what it held before, or nothing. No done is called.
+// random number of records is on the disk. The next one was torn: its checksum tells, so
+// its key holds what it held before, or nothing. No done is called.
 func (d *Disk) PowerLoss() {
 	var pending []Record
 	for _, w := range slices.Concat(d.syncing, d.waiting) {
 		pending = append(pending, w.records...)
 	}
-	whole := int(netsim.Below(d.chance, uint64(len(pending)+1)))
-	torn := netsim.PPM(d.chance, netsim.Million/2)
-	for _, r := range pending[:whole] {
+	for _, r := range pending[:netsim.Below(d.chance, uint64(len(pending)+1))] {
 		put(d.synced, r)
-	}
-	if torn && whole < len(pending) && !pending[whole].Delete {
-		// Half written over the old value: neither can be read.
-		delete(d.synced, pending[whole].Key)
 	}
 	if d.stop != nil {
 		d.stop()
