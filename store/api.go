@@ -35,7 +35,8 @@ type Timer struct {
 }
 
 // JobExecution is an execution with the version of the job that it fired under. Both
-// are shared and not to be changed.
+// are shared and not to be changed. Job is nil for a closed execution whose version is
+// neither in force nor held by an open one.
 type JobExecution struct {
 	Execution *orrerypb.ExecutionRecord
 	Job       *orrerypb.JobRecord

@@ -1,0 +1,103 @@
+package store
+
+import (
+	"fmt"
+
+	"orrery"
+	"orrery/proto"
+	"orrery/proto/orrerypb"
+)
+
+// Version is the version of Apply that this build offers. It grows with every change
+// of what an entry does. An entry that needs a later one stops the server: to ignore
+// what others obey would make two states of one.
+const Version = 1
+
+// State is the replicated state of one server. Apply changes it, everything else only
+// reads. It belongs to one actor and is not safe for concurrent use.
+type State struct {
+	kv       *kv
+	index    uint64 // of the entry applied last
+	term     uint64
+	meta     *orrerypb.StateMeta
+	versions versions
+	knobs    map[string]bool // rules broken on purpose
+	applied  uint64          // commands since Open; for the knob "diverge" alone
+}
+
+// Open returns the empty state, in memory. Close it, or a goroutine stays.
+func Open() (*State, error) {
+	records, err := openKV()
+	if err != nil {
+		return nil, err
+	}
+	s := &State{}
+	s.adopt(records, 0, 0)
+	return s, nil
+}
+
+// adopt makes records the content of the state, as of the given entry.
+func (s *State) adopt(records *kv, index, term uint64) {
+	s.kv, s.index, s.term = records, index, term
+	s.versions.clear()
+	records.view(func(t *tx) { s.meta = loadMeta(t) })
+}
+
+// Close gives the memory back. The state is not to be used after it.
+func (s *State) Close() error { return s.kv.close() }
+
+// Index is that of the entry applied last, or of the snapshot restored since.
+func (s *State) Index() uint64 { return s.index }
+
+// Hash is equal on two servers that applied the same entries; that of the empty state
+// is 0.
+func (s *State) Hash() uint64 { return s.kv.hash() }
+
+// Meta returns the settings and counters. It is shared and not to be changed.
+func (s *State) Meta() *orrerypb.StateMeta { return s.meta }
+
+// Config returns the settings that the members agree on, with defaults.
+func (s *State) Config() orrery.ClusterConfig {
+	return proto.ToConfig(s.meta.Config).WithDefaults()
+}
+
+// Paused reports whether due times are not fired for now.
+func (s *State) Paused() bool { return s.meta.Paused }
+
+// Apply carries out the commands of the entry committed at index in term, in order,
+// and returns one answer a command and the facts that came of them. A nil entry is one
+// of the log's own and changes nothing.
+//
+// It is a function of the state and its arguments alone. An entry that was proposed
+// under another term than it was committed in has no effect at all: what was computed
+// under one leadership never holds under another. An entry that needs a later Version
+// panics, and so does an index that does not grow.
+func (s *State) Apply(index, term uint64, e *orrerypb.Entry) ([]*orrerypb.Answer, []*orrerypb.Event) {
+	if e.GetNeedsVersion() > Version {
+		panic(fmt.Sprintf("store: entry %d needs version %d of apply, this server offers %d", index, e.NeedsVersion, Version))
+	}
+	if index <= s.index {
+		panic(fmt.Sprintf("store: entry %d was delivered after entry %d", index, s.index))
+	}
+	s.index, s.term = index, term
+	answers := make([]*orrerypb.Answer, len(e.GetCommands()))
+	if len(answers) == 0 {
+		return nil, nil
+	}
+	if e.Term != term {
+		for i := range answers {
+			answers[i] = refuse(orrery.Unavailable, "leadership changed from term %d to %d before the command was decided", e.Term, term)
+		}
+		return answers, nil
+	}
+	var events []*orrerypb.Event
+	s.kv.update(func(t *tx) {
+		c := newChange(s, t)
+		for i, command := range e.Commands {
+			answers[i] = c.command(command)
+		}
+		c.flush()
+		events = c.events
+	})
+	return answers, events
+}
