@@ -1,6 +1,9 @@
 package store
 
-import "container/heap"
+import (
+	"container/heap"
+	"slices"
+)
 
 // cut is the content of a kv at one point in time, read in ascending order and in
 // pieces while the kv goes on changing. What a change is about to overwrite beyond the
@@ -28,12 +31,15 @@ func (k *kv) cut() *cut {
 
 // close lets the kv forget the cut. Closing twice is harmless.
 func (c *cut) close() {
-	for i, other := range c.kv.cuts {
-		if other == c {
-			c.kv.cuts = append(c.kv.cuts[:i:i], c.kv.cuts[i+1:]...)
-		}
+	i := slices.Index(c.kv.cuts, c)
+	if i < 0 {
+		return
 	}
+	c.kv.cuts = slices.Delete(c.kv.cuts, i, i+1)
 	c.kept, c.known = nil, nil
+	if c.kv.retired {
+		c.kv.retire()
+	}
 }
 
 // keep is told of every change, after it was made. What a transaction that was undone

@@ -17,6 +17,8 @@ type kv struct {
 	sum  uint64 // of recordHash over all records, modulo 2^64
 	busy bool   // a transaction is open; another inside would wait for itself for ever
 	cuts []*cut // points in time that are being scanned
+
+	retired bool // closes with its last cut
 }
 
 // tx is one transaction. Nothing of it may be used after the function it was given to
@@ -40,6 +42,14 @@ func openKV() (*kv, error) {
 }
 
 func (k *kv) close() error { return k.db.Close() }
+
+// retire closes the map as soon as nobody reads a cut of it any more.
+func (k *kv) retire() {
+	k.retired = true
+	if len(k.cuts) == 0 {
+		must(k.close())
+	}
+}
 
 // update runs fn as one transaction. A panic inside fn undoes all of it, hash
 // included, and goes on up. fn must not open another transaction.
