@@ -14,9 +14,10 @@ import (
 // once a second, finds nothing to expire and nothing to write, and changes nothing.
 type kv struct {
 	db   *buntdb.DB
-	sum  uint64 // of recordHash over all records, modulo 2^64
-	busy bool   // a transaction is open; another inside would wait for itself for ever
-	cuts []*cut // points in time that are being scanned
+	sum  uint64         // of recordHash over all records, modulo 2^64
+	size map[string]int // records by space: the key up to its first slash, slash included
+	busy bool           // a transaction is open; another inside would wait for itself for ever
+	cuts []*cut         // points in time that are being scanned
 
 	retired bool // closes with its last cut
 }
@@ -38,7 +39,7 @@ func openKV() (*kv, error) {
 	if err := db.SetConfig(config); err != nil {
 		return nil, err
 	}
-	return &kv{db: db}, nil
+	return &kv{db: db, size: make(map[string]int)}, nil
 }
 
 func (k *kv) close() error { return k.db.Close() }
@@ -60,6 +61,7 @@ func (k *kv) update(fn func(t *tx)) {
 		if !whole { // BuntDB's own Update would commit here
 			k.sum = before
 			must(bunt.Rollback())
+			k.recount()
 		}
 	}()
 	fn(&tx{kv: k, bunt: bunt})
@@ -91,15 +93,31 @@ func (k *kv) begin(writable bool) *buntdb.Tx {
 // changes that led to it. It is part of the snapshot format. An empty map has 0.
 func (k *kv) hash() uint64 { return k.sum }
 
-// len is the number of records.
+// len is the number of all records.
 func (k *kv) len() (n int) {
-	k.view(func(t *tx) {
-		var err error
-		n, err = t.bunt.Len()
-		must(err)
-	})
+	for _, size := range k.size {
+		n += size
+	}
 	return n
 }
+
+// count is the number of records of a space. It costs nothing.
+func (k *kv) count(space string) int { return k.size[space] }
+
+// recount finds the sizes out again after a transaction was undone, which only a bug
+// does: no change pays for the way back.
+func (k *kv) recount() {
+	clear(k.size)
+	k.view(func(t *tx) {
+		t.scan("", "", func(key, _ string) bool {
+			k.size[spaceOf(key)]++
+			return true
+		})
+	})
+}
+
+// spaceOf is a key up to its first slash, slash included.
+func spaceOf(key string) string { return key[:strings.IndexByte(key, '/')+1] }
 
 // get returns the value of key; ok is false when there is none.
 func (t *tx) get(key string) (value string, ok bool) {
@@ -120,6 +138,8 @@ func (t *tx) put(key, value string) {
 	must(err)
 	if had {
 		t.kv.sum -= recordHash(key, former)
+	} else {
+		t.kv.size[spaceOf(key)]++
 	}
 	t.kv.sum += recordHash(key, value)
 	t.kv.changed(key, former, had)
@@ -133,6 +153,7 @@ func (t *tx) del(key string) {
 	}
 	must(err)
 	t.kv.sum -= recordHash(key, former)
+	t.kv.size[spaceOf(key)]--
 	t.kv.changed(key, former, true)
 }
 

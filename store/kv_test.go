@@ -178,6 +178,15 @@ func (m *kvModel) Check(t *rapid.T) {
 	if m.kv.len() != len(m.model) {
 		t.Fatalf("len %d; want %d", m.kv.len(), len(m.model))
 	}
+	sizes := map[string]int{}
+	for key := range m.model {
+		sizes[key[:strings.Index(key, "/")+1]]++
+	}
+	for _, space := range []string{"", "a/", "b/", "ab/", "aaa/"} {
+		if got := m.kv.count(space); got != sizes[space] {
+			t.Fatalf("count(%q) = %d; want %d", space, got, sizes[space])
+		}
+	}
 	if got, want := m.kv.hash(), hashOf(m.model); got != want {
 		t.Fatalf("hash %x; want %x, which the content has", got, want)
 	}
