@@ -59,7 +59,7 @@ func (c *checker) equipment() {
 	for _, t := range c.s.Tags {
 		c.member(t.Line, t.Member)
 		key := [2]string{t.Member, t.Key}
-		if before := tagged[key]; before > 0 {
+		if before, found := tagged[key]; found {
 			c.failf(t.Line, "%s has a tag %s from line %d already", t.Member, t.Key, before)
 		}
 		tagged[key] = t.Line
@@ -67,7 +67,7 @@ func (c *checker) equipment() {
 	slotted := map[string]int{}
 	for _, sl := range c.s.Slots {
 		c.member(sl.Line, sl.Member)
-		if before := slotted[sl.Member]; before > 0 {
+		if before, found := slotted[sl.Member]; found {
 			c.failf(sl.Line, "%s has its slots from line %d already", sl.Member, before)
 		}
 		slotted[sl.Member] = sl.Line
@@ -297,7 +297,7 @@ func (c *checker) when(line int, w When) {
 func (c *checker) verdicts() {
 	said := map[PromiseName]int{}
 	for _, p := range c.s.Promises {
-		if before := said[p.Name]; before > 0 {
+		if before, found := said[p.Name]; found {
 			c.failf(p.Line, "promise %s is on line %d already", p.Name, before)
 		}
 		said[p.Name] = p.Line
@@ -307,16 +307,16 @@ func (c *checker) verdicts() {
 	}
 	waived := map[PromiseName]int{}
 	for _, w := range c.s.Waivers {
-		if before := said[w.Promise]; before > 0 {
+		if before, found := said[w.Promise]; found {
 			c.failf(w.Line, "promise %s is given on line %d; it cannot be waived as well", w.Promise, before)
 		}
-		if before := waived[w.Promise]; before > 0 {
+		if before, found := waived[w.Promise]; found {
 			c.failf(w.Line, "promise %s is waived on line %d already", w.Promise, before)
 		}
 		waived[w.Promise] = w.Line
 	}
 	for _, m := range c.s.MustBreaks {
-		if before := waived[m.Promise]; before > 0 {
+		if before, found := waived[m.Promise]; found {
 			c.failf(m.Line, "promise %s is waived on line %d: nobody would see it break", m.Promise, before)
 		}
 	}

@@ -189,7 +189,7 @@ func readCut(l *line, f *Fault) {
 		return
 	}
 	sign := l.next(`"|" or ">"`)
-	if l.ok() && (!sign.isSign() || sign.text == ",") {
+	if l.ok() && !sign.isSign() {
 		l.failf(`expected "|" (both ways) or ">" (one way) and the other side instead of %s`, sign.show())
 	}
 	f.Cut = Cut(sign.text)

@@ -283,6 +283,20 @@ must-break chain-once
 	}
 }
 
+func TestTheStartIsInUTCWhereverItWasWritten(t *testing.T) {
+	got := mustParse(t, "members 1 server\nlasts 1m\nstarts 2026-03-29T02:50:00+02:00").Starts
+	if want := time.Date(2026, 3, 29, 0, 50, 0, 0, time.UTC); got != want {
+		t.Errorf("the start is %v, want %v", got, want)
+	}
+}
+
+func TestLinesMayEndAsOnWindows(t *testing.T) {
+	got := mustParse(t, "# About\r\n\r\nmembers 1 server\r\nlasts 1m\r\n")
+	if diff := cmp.Diff(mustParse(t, "# About\n\nmembers 1 server\nlasts 1m\n"), got); diff != "" {
+		t.Errorf("carriage returns make a difference:\n%s", diff)
+	}
+}
+
 func TestWhatIsNotSaidHasADefault(t *testing.T) {
 	got := mustParse(t, "members 1 server\nlasts 1m")
 	want := &Scenario{

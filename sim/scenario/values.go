@@ -122,7 +122,7 @@ func parseChance(text string) (Chance, error) {
 // parseDecimal reads a number with at most the given decimals and returns it times 10^places.
 func parseDecimal(text string, places int) (int, bool) {
 	whole, fraction, found := strings.Cut(text, ".")
-	if found && fraction == "" || len(whole) > 9 || len(fraction) > places {
+	if found && fraction == "" || len(fraction) > places {
 		return 0, false
 	}
 	n, err := strconv.ParseUint(whole+fraction+strings.Repeat("0", places-len(fraction)), 10, 62)
