@@ -20,6 +20,17 @@ const (
 	KnobNeverRedeliver       = "never-redeliver"
 	KnobAssignWithoutSession = "assign-without-session"
 	KnobGrantWithoutQuorum   = "grant-without-quorum"
+
+	KnobForgetDue                   = "forget-due"
+	KnobFireEarly                   = "fire-early"
+	KnobNeverRetryProposal          = "never-retry-proposal"
+	KnobForgetOutbox                = "forget-outbox"
+	KnobNeverForget                 = "never-forget"
+	KnobDrainBeforeEffect           = "drain-before-effect"
+	KnobAckBeforeCommitWrite        = "ack-before-commit-write"
+	KnobAnswerUnavailableForUnknown = "answer-unavailable-for-unknown"
+	KnobRetryAsNew                  = "retry-as-new"
+	KnobReadWithoutQuorum           = "read-without-quorum"
 )
 
 // Knobs lists every name that an actor of this package asks Env.Knob for.
@@ -35,6 +46,17 @@ var Knobs = []Rule{
 	{KnobNeverRedeliver, "the dispatcher tells an executor once what to do, and never again"},
 	{KnobAssignWithoutSession, "the dispatcher places attempts on members that gossip calls alive"},
 	{KnobGrantWithoutQuorum, "the dispatcher renews leases without asking whether it still leads"},
+
+	{KnobForgetDue, "the scheduler moves a job's head on and fires nothing"},
+	{KnobFireEarly, "the scheduler fires a due time a minute before it comes"},
+	{KnobNeverRetryProposal, "the scheduler never makes a decision again that was not taken"},
+	{KnobForgetOutbox, "the chain leaves the outbox as it is"},
+	{KnobNeverForget, "the janitor forgets nothing"},
+	{KnobDrainBeforeEffect, "the notifier drops a notification before its effect is had"},
+	{KnobAckBeforeCommitWrite, "the proposer says that a client's write was done when it is proposed"},
+	{KnobAnswerUnavailableForUnknown, "the gateway says of a write that may have happened that it did not"},
+	{KnobRetryAsNew, "the gateway sends a write again under another request id"},
+	{KnobReadWithoutQuorum, "the gateway answers consistent reads without asking whether it still leads"},
 }
 
 // KnobNamed looks a knob up by its name.
