@@ -1,0 +1,381 @@
+package actors
+
+import (
+	"maps"
+	"time"
+
+	"orrery"
+	wire "orrery/proto"
+	"orrery/proto/orrerypb"
+	"orrery/store"
+)
+
+const (
+	// maxDue is how many jobs and how many fires one entry decides: an entry's worth
+	// for the Proposer, and some milliseconds of every server's Apply.
+	maxDue = 512
+
+	// refusedPause is how long the Scheduler waits after a decision that was not
+	// taken: the leadership is mostly over by then, or the Proposer's queue shorter.
+	refusedPause = 200 * time.Millisecond
+
+	// maxWait bounds every wait. Nothing needs it; whatever was overlooked costs an
+	// hour and not a year.
+	maxWait = time.Hour
+
+	// retellAfter is when a timer that stands in the state is acted on again: what was
+	// told first has had every chance of being decided.
+	retellAfter = proposeDeadline
+
+	// unreadableFor is how long a job is left alone whose schedule cannot be read: until
+	// another leader or an edit, in practice. Then it is reported again.
+	unreadableFor = time.Hour
+
+	// deafFor is how long a job is left alone that Apply would not decide as proposed.
+	// It is short: the reason may have been that the scheduler was paused a moment ago.
+	deafFor = time.Second
+
+	// early is by how much the knob of that name is early.
+	early = time.Minute
+)
+
+// ScheduleUnreadable is emitted when a job's schedule was accepted once and cannot be
+// read by this leader, whose zone data are older or newer. The job's due times stay
+// undecided, for a leader that can read them or an edit; no other job is held up.
+type ScheduleUnreadable struct {
+	Job     string
+	UID     orrery.UID
+	Version uint64
+	Err     error
+}
+
+// DecisionIgnored is emitted when a decision was applied and the job's head stands
+// where it stood: Scheduler and Apply disagree about the job. It is tried again, beside
+// the others.
+type DecisionIgnored struct {
+	UID     orrery.UID
+	Version uint64
+	Head    time.Time
+}
+
+// schedulerWake is the Scheduler's timer.
+type schedulerWake struct{ turn uint64 }
+
+// Scheduler decides the due times of all jobs, on the leader. It holds no due time:
+// the ordered keys of the state are its heap. It reads what has come due, has it
+// decided and reads again; when nothing is due it waits for the next head.
+//
+//	idle ──LeadershipGained──▶ reading ──something due──▶ firing
+//	  ▲                         ▲   │ ▲                     │
+//	  │                         │   │ └──────applied────────┤
+//	  │             wake,       │   │nothing due            │refused, unknown
+//	  │             Happened    │   ▼                       │
+//	  └──LeadershipLost──────  waiting ◀────────────────────┘
+//
+// A decision that was not taken, or is not known to be, is simply made again from what
+// the state says then: each one applies only while its due time is the head.
+type Scheduler struct {
+	env       Env
+	schedules *schedules
+
+	step    schedulerStep
+	term    uint64
+	clock   leaderClock
+	trusted bool   // the clock; without it nothing fires
+	turn    uint64 // drawn at each step; replies and timers of others are stale
+	stop    func() // of the wake; waiting only
+
+	told  map[timerKey]time.Duration // by Boot; timers acted on that stood in the state when last read
+	fired map[orrery.UID]jobHead     // what the last FireDue decided
+	aside map[orrery.UID]jobAside    // heads that are left alone for a while
+}
+
+type schedulerStep uint8
+
+const (
+	schedulerIdle schedulerStep = iota
+	schedulerReading
+	schedulerFiring
+	schedulerWaiting
+)
+
+// timerKey tells one timer of the state from all others, ever.
+type timerKey struct {
+	kind      store.TimerKind
+	execution orrery.ExecutionID
+	slot, n   int
+}
+
+// jobHead is a due time to decide, under a version of its job.
+type jobHead struct {
+	version uint64
+	due     time.Time
+}
+
+// jobAside is a head that cannot be decided now.
+type jobAside struct {
+	jobHead
+	until time.Duration // by Boot
+}
+
+// NewScheduler returns the Scheduler of a server.
+func NewScheduler(env Env) *Scheduler {
+	return &Scheduler{env: env, schedules: newSchedules(maxSchedules)}
+}
+
+// Receive takes one message.
+func (s *Scheduler) Receive(msg any) {
+	if s.stale(msg) {
+		return
+	}
+	switch m := msg.(type) {
+	case Start:
+	case LeadershipGained:
+		s.lead(m)
+	case LeadershipLost:
+		s.rest()
+	case ClockBad:
+		s.trusted = false
+	case ClockGood:
+		s.trusted = true
+		s.wake()
+	case DueRead:
+		s.decide(m)
+	case Proposed:
+		s.decided(m.Fate)
+	case schedulerWake, Happened:
+		s.wake()
+	default:
+		unexpected(SchedulerName, msg)
+	}
+}
+
+// stale reports whether the message belongs to a step or a leadership that is over.
+func (s *Scheduler) stale(msg any) bool {
+	switch m := msg.(type) {
+	case DueRead:
+		return m.Ref != s.turn || s.step != schedulerReading
+	case Proposed:
+		return m.Ref != s.turn || s.step != schedulerFiring
+	case schedulerWake:
+		return m.turn != s.turn || s.step != schedulerWaiting
+	case LeadershipLost:
+		return m.Term != s.term
+	case ClockBad:
+		return m.Term != s.term
+	case ClockGood:
+		return m.Term != s.term
+	case Happened:
+		return s.term == 0
+	}
+	return false
+}
+
+func (s *Scheduler) lead(m LeadershipGained) {
+	s.rest()
+	s.term, s.clock, s.trusted = m.Term, newLeaderClock(s.env, m), true
+	s.aside = make(map[orrery.UID]jobAside)
+	s.read()
+}
+
+func (s *Scheduler) rest() {
+	s.enter(schedulerIdle)
+	s.term, s.told, s.fired, s.aside = 0, nil, nil, nil
+}
+
+// enter is every transition.
+func (s *Scheduler) enter(step schedulerStep) {
+	if s.stop != nil {
+		s.stop()
+		s.stop = nil
+	}
+	s.step = step
+	s.turn++
+}
+
+// wake ends a wait. In any other step the state is read again anyway, later than this.
+func (s *Scheduler) wake() {
+	if s.step == schedulerWaiting {
+		s.read()
+	}
+}
+
+func (s *Scheduler) read() {
+	s.enter(schedulerReading)
+	s.env.Send(Address{Actor: StoreName}, ReadDue{
+		ReplyTo: SchedulerName, Ref: s.turn,
+		Now: s.now(), TimerNow: s.clock.timerNow(),
+		// What was acted on and still stands must not hide what comes after it.
+		Limit: maxDue + max(len(s.told), len(s.aside)),
+	})
+}
+
+// now is what due times are judged by.
+func (s *Scheduler) now() time.Time {
+	if s.env.Knob(KnobFireEarly) {
+		return s.clock.now().Add(early)
+	}
+	return s.clock.now()
+}
+
+// decide acts on what was read: timers at once, due times in one FireDue.
+func (s *Scheduler) decide(m DueRead) {
+	s.tellTimers(m.Timers)
+	firing := !m.Paused && s.trusted
+	if firing {
+		if items := s.due(m); len(items) > 0 {
+			s.enter(schedulerFiring)
+			s.env.Send(Address{Actor: DispatcherName}, FireDue{Ref: s.turn, Term: s.term, Items: items})
+			return
+		}
+	}
+	s.wait(s.untilNext(m, firing))
+}
+
+// decided: the decisions were taken, or not.
+func (s *Scheduler) decided(fate Fate) {
+	switch {
+	case fate == FateApplied:
+		s.read()
+	case !s.env.Knob(KnobNeverRetryProposal):
+		s.fired = nil
+		s.wait(refusedPause)
+	}
+}
+
+func (s *Scheduler) wait(d time.Duration) {
+	s.enter(schedulerWaiting)
+	s.stop = s.env.After(max(0, min(d, maxWait)), schedulerWake{s.turn})
+}
+
+// untilNext is how long nothing is to be done.
+func (s *Scheduler) untilNext(m DueRead, firing bool) time.Duration {
+	wait := maxWait
+	if firing && !m.NextDue.IsZero() {
+		wait = min(wait, m.NextDue.Sub(s.now()))
+	}
+	if firing {
+		for _, a := range s.aside {
+			wait = min(wait, a.until-s.env.Boot())
+		}
+	}
+	if !m.NextTimer.IsZero() {
+		wait = min(wait, m.NextTimer.Sub(s.clock.timerNow()))
+	}
+	if len(s.told) > 0 {
+		wait = min(wait, retellAfter)
+	}
+	return wait
+}
+
+// tellTimers acts on timers of the state that have run out and were not acted on
+// lately. One stays in the state until what it asks for was decided.
+func (s *Scheduler) tellTimers(timers []store.Timer) {
+	now := s.env.Boot()
+	told := make(map[timerKey]time.Duration, len(timers))
+	for _, t := range timers {
+		key := timerKey{t.Kind, t.Execution, t.Slot, t.N}
+		at, known := s.told[key]
+		if !known || now-at >= retellAfter {
+			s.tellTimer(t)
+			at = now
+		}
+		told[key] = at
+	}
+	s.told = told
+}
+
+func (s *Scheduler) tellTimer(t store.Timer) {
+	switch t.Kind {
+	case store.TimerBackoff:
+		s.env.Send(Address{Actor: DispatcherName}, BackoffElapsed{
+			Term: s.term, Execution: t.Execution, Slot: t.Slot, N: t.N,
+		})
+	case store.TimerStartDeadline:
+		s.cancel(t.Execution, orrery.ReasonStartDeadline)
+	case store.TimerDeadline:
+		s.cancel(t.Execution, orrery.ReasonDeadline)
+	}
+}
+
+// cancel asks for an end. Nobody waits for the outcome: while the timer stands it is
+// told again.
+func (s *Scheduler) cancel(execution orrery.ExecutionID, reason orrery.Reason) {
+	s.env.Send(Address{Actor: ProposerName}, Propose{
+		ReplyTo: SchedulerName, Term: s.term,
+		Command: &orrerypb.Command{
+			AtNs: wire.Nanos(s.clock.now()),
+			Body: &orrerypb.Command_Cancel{Cancel: &orrerypb.Cancel{Execution: uint64(execution), Reason: string(reason)}},
+		},
+	})
+}
+
+// due decides jobs whose head has come, as many as one entry takes.
+func (s *Scheduler) due(m DueRead) []DueItem {
+	var items []DueItem
+	fires, now := 0, s.now()
+	aside, fired := make(map[orrery.UID]jobAside), s.fired
+	s.fired = make(map[orrery.UID]jobHead)
+	for _, job := range m.Jobs {
+		uid, head := orrery.UID(job.Record.GetUid()), jobHead{job.Record.GetVersion(), job.Head}
+		if a, ok := s.leftAlone(uid, head, fired[uid]); ok {
+			aside[uid] = a
+			continue
+		}
+		item, err := s.dueItem(job, m.Config, now)
+		if err != nil {
+			s.env.Emit(ScheduleUnreadable{Job: job.Record.GetJob().GetName(), UID: uid, Version: head.version, Err: err})
+			aside[uid] = jobAside{head, s.env.Boot() + unreadableFor}
+			continue
+		}
+		fires += max(1, len(item.Item.Decision.Fires))
+		if len(items) > 0 && fires > maxDue {
+			maps.Copy(s.aside, aside)
+			return items
+		}
+		items = append(items, item)
+		s.fired[uid] = head
+	}
+	s.aside = aside // all that stand in the state were met
+	return items
+}
+
+// leftAlone reports whether a head is not to be decided now, because it cannot be read
+// or because it stands where the last FireDue should have moved it on from.
+func (s *Scheduler) leftAlone(uid orrery.UID, head, fired jobHead) (jobAside, bool) {
+	if a, ok := s.aside[uid]; ok && a.jobHead == head && s.env.Boot() < a.until {
+		return a, true
+	}
+	if fired != head {
+		return jobAside{}, false
+	}
+	s.env.Emit(DecisionIgnored{UID: uid, Version: head.version, Head: head.due})
+	return jobAside{head, s.env.Boot() + deafFor}, true
+}
+
+func (s *Scheduler) dueItem(due store.DueJob, config orrery.ClusterConfig, now time.Time) (DueItem, error) {
+	record := due.Record
+	job := wire.ToJob(record.GetJob())
+	schedule, err := s.schedules.parse(job.ScheduleSpec(config, wire.Time(record.GetCreatedNs())))
+	if err != nil {
+		return DueItem{}, err
+	}
+	decision := orrery.Decide(schedule, job.MisfirePolicy(config), due.Head, now)
+	if s.env.Knob(KnobForgetDue) {
+		decision.Fires = nil
+	}
+	return DueItem{
+		Item: &orrerypb.FireItem{
+			Uid: record.GetUid(), Version: record.GetVersion(), Decision: decisionRecord(decision),
+		},
+		Placement: job.Placement(config),
+		Start:     len(decision.Fires) > 0 && mayStart(job, due.Open),
+		Key:       record.GetUid()*0x9e3779b97f4a7c15 ^ uint64(wire.Nanos(due.Head)), // any bits: Choose mixes them
+	}, nil
+}
+
+// mayStart reports whether a new execution could start beside those that are open.
+// Apply decides; a wrong guess costs an Assign, or a choice of members for nothing.
+func mayStart(job orrery.Job, open int) bool {
+	return open == 0 || job.Overlap == orrery.OverlapAllow && (job.MaxParallel == 0 || open < job.MaxParallel)
+}
