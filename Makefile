@@ -1,0 +1,40 @@
+# What is not `go build ./...` and `go test ./...`.
+
+SIM ?= go run ./cmd/sim
+
+.PHONY: help
+help: ## show this
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
+
+.PHONY: ci
+ci: ## all that must hold, as CI runs it
+	.ci/run
+
+.PHONY: proto
+proto: ## generate the code of proto/orrery.proto
+	go tool -modfile=tools.mod buf lint
+	go tool -modfile=tools.mod buf generate
+
+.PHONY: golden
+golden: ## rewrite all expected outputs under testdata; read the diff
+	go test . ./store ./sim/... -update
+
+.PHONY: bench
+bench: ## the benchmarks of docs/benchmarks.md
+	go test -run '^$$' -bench . -benchmem ./...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for a minute
+	@for package in $$(go list ./...); do \
+		for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz'); do \
+			go test -run '^$$' -fuzz "^$$target$$" -fuzztime 60s $$package || exit 1; \
+		done; \
+	done
+
+.PHONY: sim-smoke
+sim-smoke: ## seeds 1 to 5 of each scenario
+	$(SIM) run scenarios/ --seeds 1..5
+
+.PHONY: sim-long
+sim-long: ## seeds 1 to 100 of each scenario
+	$(SIM) run scenarios/ --seeds 1..100
