@@ -68,7 +68,7 @@ func firstPlaces(slots []*orrerypb.SlotAssignment) (places []*orrerypb.Place, wh
 
 // fixSlots gives an execution its slots, one a member, and begins their first attempts.
 func (c *change) fixSlots(x *execution, places []*orrerypb.Place) {
-	x.StartedNs = c.at
+	x.StartedNs, x.Ready = c.at, false
 	x.Slots = make([]*orrerypb.SlotRecord, len(places))
 	for i, place := range places {
 		x.Slots[i] = &orrerypb.SlotRecord{}

@@ -35,13 +35,17 @@ func (c *change) admit(j *job, x *execution, members []*orrerypb.Place) bool {
 
 // permits reports whether one more execution of a lane may start now.
 func (c *change) permits(j *job, lane string) bool {
-	running, policy := j.Open-j.Waiting, j.def.job
+	return mayStart(j.JobState, j.def, lane) || c.s.knobs["no-overlap-check"]
+}
+
+// mayStart is the overlap policy: it says whether one more execution of a lane may
+// start beside those that occupy the job.
+func mayStart(j *orrerypb.JobState, def *definition, lane string) bool {
+	occupying, policy := j.Open-j.Waiting, def.job
 	switch {
-	case c.s.knobs["no-overlap-check"]:
-		return true
 	case policy.Overlap != orrery.OverlapAllow:
-		return running == 0
-	case policy.MaxParallel > 0 && running >= uint64(policy.MaxParallel):
+		return occupying == 0
+	case policy.MaxParallel > 0 && occupying >= uint64(policy.MaxParallel):
 		return false
 	}
 	return lane == laneCurrent || j.Serial == j.SerialWaiting
