@@ -260,8 +260,10 @@ func (x *Executor) inventory() []*orrerypb.HeldAttempt {
 }
 
 // granted takes a lease. Of two grants the one for the later heartbeat counts, in
-// whatever order they come.
+// whatever order they come. A new session is confirmed at once: before that the leader
+// does not know that it is heard, and places nothing here.
 func (x *Executor) granted(m *orrerypb.HeartbeatGranted) {
+	opened := !x.leaseRuns()
 	x.session = m.GetSession()
 	x.sent = time.Duration(m.GetSentNs())
 	x.until = x.sent + time.Duration(m.GetLostAfterNs()) - orrery.LeaseMargin
@@ -274,6 +276,9 @@ func (x *Executor) granted(m *orrerypb.HeartbeatGranted) {
 		x.sup.SetLease(x.until)
 	}
 	x.raiseFloor(orrery.Fence(m.GetFenceFloor()))
+	if opened {
+		x.beat()
+	}
 }
 
 // raiseFloor forgets the fences that the leader calls over, and gives up what was noted

@@ -1,0 +1,409 @@
+package actors
+
+import (
+	"cmp"
+	"slices"
+
+	"orrery"
+	wire "orrery/proto"
+	"orrery/proto/orrerypb"
+	"orrery/store"
+)
+
+// readySweep walks over the executions that wait for members, oldest first, page by
+// page, while there is room.
+type readySweep struct {
+	ref      uint64                      // of the page under way; 0: no sweep
+	from     orrery.ExecutionID          // where the sweep began
+	after    orrery.ExecutionID          // the last one that it has seen
+	limit    int                         // of the page under way
+	unmet    orrery.ExecutionID          // the first that it found no room for; 0: none
+	crowded  bool                        // a member of one of those was only full
+	next     orrery.ExecutionID          // where another sweep is to begin after it; 0: nowhere
+	hungry   orrery.ExecutionID          // none before it waits; 0: none waits at all
+	starving bool                        // somebody waits for a member that is full
+	placed   map[orrery.ExecutionID]bool // an Assign is under way
+}
+
+// firstPage is small, as mostly a single place has become free; each page of a sweep is
+// twice the one before, up to pageSize.
+const firstPage = 32
+
+// retry is a slot whose next attempt is due.
+type retry struct {
+	execution orrery.ExecutionID
+	slot, n   int                 // n: the attempt that failed
+	read      *store.JobExecution // nil: not yet
+	placed    bool                // an Assign is under way
+}
+
+// retriesATime is how many waiting retries are looked at when one place has become
+// free. All are at every tick.
+const retriesATime = 64
+
+// maxPlaces bounds the members that one Fire names, as each is about twenty bytes and
+// an entry holds a megabyte. Fires beyond it wait for an Assign.
+const maxPlaces = 8192
+
+// candidates are the members that attempts can be placed on now.
+func (d *Dispatcher) candidates() []orrery.Candidate {
+	if d.phase != dispatcherPlacing {
+		return nil
+	}
+	var all []orrery.Candidate
+	for _, m := range d.membersByName() {
+		if d.eligible(m) {
+			all = append(all, orrery.Candidate{
+				Member: m.name, Tags: m.roster.Tags, Running: len(m.attempts) + m.reserved,
+				Slots: m.slots, Executors: m.executors,
+			})
+		}
+	}
+	return all
+}
+
+// eligible reports whether a member has a live session, was heard a moment ago, and is
+// the one whose tags the gossip tells.
+func (d *Dispatcher) eligible(m *member) bool {
+	if d.env.Knob(KnobAssignWithoutSession) {
+		return m.known && m.roster.Status == MemberAlive
+	}
+	fresh := d.env.Boot()-m.heardAt < freshBeats*d.config.HeartbeatEvery
+	return m.confirmed && fresh && m.known && m.roster.Status != MemberLeft && m.roster.Incarnation == m.incarnation
+}
+
+// choose chooses members and counts the places as taken in candidates.
+func (d *Dispatcher) choose(p orrery.Placement, candidates []orrery.Candidate, key uint64) []*orrerypb.Place {
+	if d.env.Knob(KnobIgnoreTags) {
+		p.Tags = nil
+	}
+	return d.places(candidates, p.Choose(candidates, key))
+}
+
+func (d *Dispatcher) places(candidates []orrery.Candidate, names []string) []*orrerypb.Place {
+	var places []*orrerypb.Place
+	for _, name := range names {
+		i := slices.IndexFunc(candidates, func(c orrery.Candidate) bool { return c.Member == name })
+		candidates[i].Running++
+		m := d.members[name]
+		m.reserved++
+		incarnation := m.incarnation
+		if d.env.Knob(KnobAssignWithoutSession) {
+			incarnation = m.roster.Incarnation
+		}
+		places = append(places, &orrerypb.Place{Member: name, Incarnation: incarnation})
+	}
+	return places
+}
+
+// release gives back places that were promised to a proposal. When it was applied, the
+// attempts count themselves.
+func (d *Dispatcher) release(places []*orrerypb.Place) {
+	for _, p := range places {
+		if m := d.members[p.GetMember()]; m != nil && m.reserved > 0 {
+			m.reserved--
+		}
+	}
+}
+
+// fireDue chooses members for the fires that may start at once, and has all of them
+// proposed. While older executions wait for room a fire does not overtake them: it
+// waits as ready, behind.
+func (d *Dispatcher) fireDue(m FireDue) {
+	candidates := d.candidates()
+	if d.phase != dispatcherPlacing {
+		d.env.Emit(ProbeFireHeldBack)
+	}
+	command := &orrerypb.Fire{}
+	var places []*orrerypb.Place
+	for _, due := range m.Items {
+		item := due.Item
+		if due.Start && !d.ready.starving && len(places) < maxPlaces {
+			if chosen := d.choose(due.Placement, candidates, due.Key); chosen != nil {
+				item = &orrerypb.FireItem{Uid: item.GetUid(), Version: item.GetVersion(), Decision: item.GetDecision(), Members: chosen}
+				places = append(places, chosen...)
+			}
+		}
+		command.Items = append(command.Items, item)
+	}
+	d.propose(&orrerypb.Command{Body: &orrerypb.Command_Fire{Fire: command}}, func(p Proposed) {
+		d.release(places)
+		d.env.Send(Address{Actor: SchedulerName}, Proposed{Ref: m.Ref, Fate: p.Fate, Answer: p.Answer})
+	})
+}
+
+// sweep looks for room for the executions that wait, from a given one on.
+func (d *Dispatcher) sweep(from orrery.ExecutionID) {
+	r := &d.ready
+	r.hungry = earlier(r.hungry, from)
+	if d.phase != dispatcherPlacing {
+		return
+	}
+	if r.ref != 0 {
+		r.next = earlier(r.next, from)
+		return
+	}
+	r.from, r.after, r.limit, r.next = from, from-1, firstPage, 0
+	r.unmet, r.crowded = 0, false
+	d.readReady()
+}
+
+func (d *Dispatcher) readReady() {
+	r := &d.ready
+	r.ref = d.ask(func(ref uint64) any {
+		return ReadReady{ReplyTo: DispatcherName, Ref: ref, After: r.after, Limit: r.limit}
+	})
+}
+
+func (d *Dispatcher) readyRead(m ReadyRead) {
+	r := &d.ready
+	r.ref = 0
+	candidates := d.candidates()
+	for _, je := range m.Executions {
+		id := orrery.ExecutionID(je.Execution.GetId())
+		r.after = id
+		if !r.placed[id] && !d.placeReady(je, candidates) {
+			d.env.Emit(ProbeNoRoom)
+			r.unmet = earlier(r.unmet, id)
+		}
+	}
+	more := len(m.Executions) == r.limit
+	if more && hasRoom(candidates) {
+		r.limit = min(2*r.limit, pageSize)
+		d.readReady()
+		return
+	}
+	if more {
+		r.unmet, r.crowded = earlier(r.unmet, r.after+1), true
+	}
+	d.endSweep()
+}
+
+// endSweep notes who waits still: those before the sweep's beginning, of whom nothing
+// new is known, and those that it found no room for.
+func (d *Dispatcher) endSweep() {
+	r := &d.ready
+	if r.hungry >= r.from {
+		r.hungry, r.starving = r.unmet, r.crowded
+	}
+	r.starving = r.starving || r.crowded
+	if next := r.next; next != 0 {
+		d.sweep(next)
+	}
+}
+
+// placeReady chooses all members of an execution.
+func (d *Dispatcher) placeReady(je store.JobExecution, candidates []orrery.Candidate) bool {
+	x := je.Execution
+	p := wire.ToJob(je.Job.GetJob()).Placement(d.config)
+	places := d.choose(p, candidates, x.GetId())
+	if places == nil {
+		d.ready.crowded = d.ready.crowded || p.Choose(idle(candidates), x.GetId()) != nil
+		return false
+	}
+	item := &orrerypb.AssignItem{Execution: x.GetId()}
+	for i, place := range places {
+		item.Slots = append(item.Slots, &orrerypb.SlotAssignment{Slot: uint32(i), N: 1, Place: place})
+	}
+	d.ready.placed[orrery.ExecutionID(x.GetId())] = true
+	d.assigns = append(d.assigns, item)
+	return true
+}
+
+// proposeAssigns proposes what was placed in this Receive.
+func (d *Dispatcher) proposeAssigns() {
+	assigns := d.assigns
+	d.assigns = nil
+	for batch := range slices.Chunk(assigns, d.batch()) {
+		d.propose(&orrerypb.Command{Body: &orrerypb.Command_Assign{Assign: &orrerypb.Assign{Items: batch}}}, func(p Proposed) {
+			d.assignsProposed(p, batch)
+		})
+	}
+}
+
+// assignsProposed gives back the promised places. What was not taken is placed again,
+// not before the next tick: a log that refuses is not to be asked in a circle.
+func (d *Dispatcher) assignsProposed(p Proposed, batch []*orrerypb.AssignItem) {
+	again := !taken(p) || !p.Answer.GetChanged()
+	if again {
+		d.env.Emit(ProbeAssignAgain)
+	} else {
+		d.roomier = true // the choice may have been of members whose attempts ended meanwhile
+	}
+	for _, item := range batch {
+		id := orrery.ExecutionID(item.GetExecution())
+		for _, s := range item.GetSlots() {
+			d.release([]*orrerypb.Place{s.GetPlace()})
+			if s.GetN() > 1 {
+				d.retryProposed(id, int(s.GetSlot()), int(s.GetN())-1, again)
+			}
+		}
+		if d.ready.placed[id] {
+			delete(d.ready.placed, id)
+			if again {
+				d.ready.hungry = earlier(d.ready.hungry, id)
+			}
+		}
+	}
+}
+
+// useRoom gives places that may have become free to who waits for them.
+func (d *Dispatcher) useRoom() {
+	candidates := d.candidates()
+	if !hasRoom(candidates) {
+		return
+	}
+	d.placeRetries(candidates, retriesATime)
+	if d.ready.hungry != 0 && d.ready.ref == 0 {
+		d.sweep(d.ready.hungry)
+	}
+}
+
+// idle are the candidates as if nothing ran on them.
+func idle(candidates []orrery.Candidate) []orrery.Candidate {
+	idle := slices.Clone(candidates)
+	for i := range idle {
+		idle[i].Running = 0
+	}
+	return idle
+}
+
+func hasRoom(candidates []orrery.Candidate) bool {
+	return slices.ContainsFunc(candidates, func(c orrery.Candidate) bool { return c.Slots == 0 || c.Running < c.Slots })
+}
+
+// earlier is the smaller of two ids, of which 0 is none.
+func earlier(a, b orrery.ExecutionID) orrery.ExecutionID {
+	if a == 0 || b != 0 && b < a {
+		return b
+	}
+	return a
+}
+
+// backoffElapsed takes up a slot whose next attempt is due. The Scheduler says so again
+// while it stands in the state.
+func (d *Dispatcher) backoffElapsed(m BackoffElapsed) {
+	key := &retry{execution: m.Execution, slot: m.Slot, n: m.N}
+	i, found := slices.BinarySearchFunc(d.retries, key, compareRetries)
+	if !found {
+		d.retries = slices.Insert(d.retries, i, key)
+	} else if d.retries[i].n < m.N {
+		d.retries[i] = key
+	}
+	d.wanted[m.Execution] = true
+}
+
+func compareRetries(a, b *retry) int {
+	return cmp.Or(cmp.Compare(a.execution, b.execution), cmp.Compare(a.slot, b.slot))
+}
+
+// retryRead takes the state of an execution that was read into its retries, and forgets
+// those that it does not wait for any more.
+func (d *Dispatcher) retryRead(id orrery.ExecutionID, je store.JobExecution) {
+	d.eachRetry(id, func(r *retry) (keep bool) {
+		slots := je.Execution.GetSlots()
+		if r.slot >= len(slots) || orrery.State(slots[r.slot].GetState()) != orrery.StateBackoff || int(slots[r.slot].GetN()) != r.n {
+			return false
+		}
+		r.read = &je
+		d.roomier = true
+		return true
+	})
+}
+
+func (d *Dispatcher) forgetRetries(id orrery.ExecutionID) {
+	d.eachRetry(id, func(*retry) bool { return false })
+}
+
+func (d *Dispatcher) eachRetry(id orrery.ExecutionID, keep func(*retry) bool) {
+	first, _ := slices.BinarySearchFunc(d.retries, &retry{execution: id}, compareRetries)
+	end, _ := slices.BinarySearchFunc(d.retries, &retry{execution: id + 1}, compareRetries)
+	kept := d.retries[:first]
+	for _, r := range d.retries[first:end] {
+		if keep(r) {
+			kept = append(kept, r)
+		}
+	}
+	d.retries = append(kept, d.retries[end:]...)
+}
+
+// retryProposed: the next attempt was assigned, or is to be placed again at the next
+// tick.
+func (d *Dispatcher) retryProposed(id orrery.ExecutionID, slot, n int, again bool) {
+	d.eachRetry(id, func(r *retry) bool {
+		if r.slot != slot || r.n != n {
+			return true
+		}
+		r.placed, r.read = false, nil
+		return again
+	})
+}
+
+// retryAgain looks at all retries: at those whose Assign was not taken, after reading
+// what became of them.
+func (d *Dispatcher) retryAgain() {
+	for _, r := range d.retries {
+		if r.read == nil && !r.placed {
+			d.wanted[r.execution] = true
+		}
+	}
+	d.placeRetries(d.candidates(), len(d.retries))
+}
+
+// placeRetries chooses members for retries that wait, the oldest executions first.
+func (d *Dispatcher) placeRetries(candidates []orrery.Candidate, limit int) {
+	for _, r := range d.retries {
+		if r.read == nil || r.placed {
+			continue
+		}
+		if limit--; limit < 0 || !hasRoom(candidates) {
+			return
+		}
+		d.placeRetry(r, candidates)
+	}
+}
+
+func (d *Dispatcher) placeRetry(r *retry, candidates []orrery.Candidate) {
+	places := d.places(candidates, d.chooseRetry(r, candidates))
+	if places == nil {
+		return
+	}
+	r.placed = true
+	d.assigns = append(d.assigns, &orrerypb.AssignItem{
+		Execution: uint64(r.execution),
+		Slots:     []*orrerypb.SlotAssignment{{Slot: uint32(r.slot), N: uint32(r.n + 1), Place: places[0]}},
+	})
+}
+
+// chooseRetry chooses the member for a slot's next attempt, as the job's policy says:
+// with targets all, and with node same, where the attempt before was; otherwise rather
+// not where another slot is, nor, with node different, where the attempt before was.
+func (d *Dispatcher) chooseRetry(r *retry, candidates []orrery.Candidate) []string {
+	job := wire.ToJob(r.read.Job.GetJob())
+	p := job.Placement(d.config)
+	slots := r.read.Execution.GetSlots()
+	before := slots[r.slot].GetMember()
+	var avoid []string
+	for i, s := range slots {
+		if i != r.slot {
+			avoid = append(avoid, s.GetMember())
+		}
+	}
+	matching := slices.DeleteFunc(slices.Clone(candidates), func(c orrery.Candidate) bool {
+		return !p.Matches(c.Tags) && !d.env.Knob(KnobIgnoreTags)
+	})
+	switch {
+	case p.Targets == orrery.TargetsAll, job.Retry.Node == orrery.RetrySame && d.mayReturn(before):
+		matching = slices.DeleteFunc(matching, func(c orrery.Candidate) bool { return c.Member != before })
+	case job.Retry.Node == orrery.RetryDifferent:
+		avoid = append(avoid, before)
+	}
+	one := orrery.Placement{Executor: p.Executor} // of those that match; a tag's number is that of all slots
+	return one.Choose(matching, uint64(r.execution)<<16|uint64(r.slot), avoid...)
+}
+
+// mayReturn reports whether a member is there, or believed to come back soon.
+func (d *Dispatcher) mayReturn(name string) bool {
+	m := d.members[name]
+	return m != nil && m.known && (m.confirmed || m.roster.Status <= MemberSuspect)
+}
