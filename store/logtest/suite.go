@@ -1,0 +1,355 @@
+package logtest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"orrery/store"
+)
+
+// patience is how long anything that has to happen may take: an election after a crash,
+// with room for several that come to nothing.
+const patience = 30 * time.Second
+
+// suite is one test: a cluster and the recorder that sits on it.
+type suite struct {
+	*testing.T
+	*Recorder
+	cluster Cluster
+	servers int
+}
+
+func (s *suite) start(i int) {
+	s.Begin(i)
+	s.cluster.Start(i)
+}
+
+func (s *suite) crash(i int) {
+	s.cluster.Crash(i)
+	s.End(i)
+}
+
+// reaches lets time pass until cond holds.
+func (s *suite) reaches(what string, cond func() bool) {
+	s.Helper()
+	if !s.within(patience, cond) {
+		s.Fatalf("after %v %s has not come about", patience, what)
+	}
+}
+
+func (s *suite) within(d time.Duration, cond func() bool) bool {
+	return s.cluster.Until(d, func() bool {
+		s.React()
+		return cond()
+	})
+}
+
+func (s *suite) pass(d time.Duration) { s.within(d, func() bool { return false }) }
+
+// leader waits until one of the servers leads, in a later term than all before it.
+func (s *suite) leader(among ...int) int {
+	s.Helper()
+	found := -1
+	s.reaches("a leader", func() bool {
+		for _, i := range among {
+			if server := s.Server(i); server != nil && server.Leading > 0 && server.Leading == s.LastTerm() {
+				found = i
+				return true
+			}
+		}
+		return false
+	})
+	return found
+}
+
+func (s *suite) all() []int {
+	list := make([]int, s.servers)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+func (s *suite) others(than int) []int {
+	return slices.DeleteFunc(s.all(), func(i int) bool { return i == than })
+}
+
+// propose makes n proposals where server i leads, all at once.
+func (s *suite) propose(i, n int) []*Proposal {
+	list := make([]*Proposal, n)
+	for k := range list {
+		list[k] = s.Propose(i, s.Server(i).Leading)
+	}
+	return list
+}
+
+// applied waits until all of the servers have applied the proposals.
+func (s *suite) applied(proposals []*Proposal, by ...int) {
+	s.Helper()
+	s.reaches("that all servers apply all proposals", func() bool {
+		for _, p := range proposals {
+			index, ok := s.Committed(p)
+			if !ok {
+				return false
+			}
+			for _, i := range by {
+				if server := s.Server(i); server == nil || uint64(len(server.Applied)) < index {
+					return false
+				}
+			}
+		}
+		return true
+	})
+}
+
+// same fails unless the servers' states are equal to the log as far as they go.
+func (s *suite) same(servers ...int) {
+	s.Helper()
+	for _, i := range servers {
+		if applied := s.Server(i).Applied; !slices.Equal(applied, s.Agreed()[:len(applied)]) {
+			s.Fatalf("the state of server %d is not the log", i)
+		}
+	}
+}
+
+// fill proposes a few at a time until cond holds.
+func (s *suite) fill(leader int, what string, cond func() bool) {
+	s.Helper()
+	const most, few = 20_000, 50
+	for range most / few {
+		if cond() {
+			return
+		}
+		s.applied(s.propose(leader, few), leader)
+	}
+	s.Fatalf("after %d entries %s has not come about", most, what)
+}
+
+func testOneOrder(s *suite) {
+	leader := s.leader(s.all()...)
+	var proposals []*Proposal
+	for range 20 {
+		proposals = append(proposals, s.propose(leader, 10)...)
+		s.pass(5 * time.Millisecond)
+	}
+	s.applied(proposals, s.all()...)
+	s.same(s.all()...)
+	for i := range proposals[1:] {
+		a, _ := s.Committed(proposals[i])
+		b, _ := s.Committed(proposals[i+1])
+		if b <= a {
+			s.Fatalf("proposals %d and %d of one leader stand at %d and %d", i, i+1, a, b)
+		}
+	}
+}
+
+func testAlone(s *suite) {
+	s.leader(0)
+	before := s.propose(0, 10)
+	s.applied(before, 0)
+	s.crash(0)
+	s.start(0)
+	s.leader(0)
+	s.applied(append(before, s.propose(0, 10)...), 0)
+	s.same(0)
+}
+
+func testGainedAfterEarlier(s *suite) {
+	for range 3 {
+		leader := s.leader(s.all()...)
+		s.propose(leader, 40)
+		s.pass(time.Millisecond) // some are on their way, none is known to all
+		s.crash(leader)
+		s.leader(s.others(leader)...) // the recorder holds what it was given against the log
+		s.start(leader)
+	}
+	s.applied(s.propose(s.leader(s.all()...), 1), s.all()...)
+}
+
+func testOutlives(s *suite) {
+	leader := s.leader(s.all()...)
+	proposals := s.propose(leader, 20)
+	s.applied(proposals, leader)
+	s.crash(leader)
+	s.applied(proposals, s.others(leader)...)
+	s.start(leader)
+	s.applied(proposals, leader)
+	s.same(s.all()...)
+}
+
+func testRefused(s *suite) {
+	leader := s.leader(s.all()...)
+	term := s.Server(leader).Leading
+	refused := []*Proposal{
+		s.Propose(s.others(leader)[0], term),
+		s.Propose(s.others(leader)[1], term+1),
+		s.Propose(leader, term-1),
+		s.Propose(leader, term+1),
+	}
+	s.reaches("that all are refused", func() bool {
+		return !slices.ContainsFunc(refused, func(p *Proposal) bool { return !p.Refused })
+	})
+	// The recorder fails should one of them be applied after all.
+	s.applied(s.propose(leader, 10), s.all()...)
+	s.crash(leader)
+	s.applied(s.propose(s.leader(s.others(leader)...), 10), s.others(leader)...)
+}
+
+func testUnknown(s *suite) {
+	old := s.leader(s.all()...)
+	s.applied(s.propose(old, 10), s.all()...)
+	s.cluster.Partition([]int{old}, s.others(old))
+	stuck := s.propose(old, 10)
+	next := s.leader(s.others(old)...)
+	s.applied(s.propose(next, 10), s.others(old)...)
+	s.reaches("the end of the old leadership", func() bool { return s.Server(old).Leading == 0 })
+	for _, p := range stuck {
+		if p.Refused {
+			s.Fatalf("%q was refused by a leader of its term, which may not know", p.Data)
+		}
+	}
+	s.cluster.Heal()
+	s.applied(s.propose(s.leader(s.all()...), 10), s.all()...)
+	s.same(s.all()...)
+}
+
+func testOneLeader(s *suite) {
+	// The recorder fails when two servers gain one term.
+	for range 5 {
+		leader := s.leader(s.all()...)
+		term := s.Server(leader).Leading
+		s.crash(leader)
+		if next := s.leader(s.others(leader)...); s.Server(next).Leading <= term {
+			s.Fatalf("a leader of term %d after one of term %d", s.Server(next).Leading, term)
+		}
+		s.start(leader)
+		s.reaches("that the old leader hears of the new one", func() bool {
+			heard := s.Server(leader).Leader
+			return heard.Term > term && heard.Leader != ""
+		})
+	}
+}
+
+func testCutOff(s *suite) {
+	old := s.leader(s.all()...)
+	term := s.Server(old).Leading
+	s.cluster.Partition([]int{old}, s.others(old))
+	s.reaches("the end of the old leadership", func() bool { return s.Server(old).Leading == 0 })
+	if p := s.Propose(old, term); !s.within(patience, func() bool { return p.Refused }) {
+		s.Fatalf("a server that lost leadership does not refuse a proposal")
+	}
+}
+
+func testVerify(s *suite) {
+	old := s.leader(s.all()...)
+	term := s.Server(old).Leading
+	checks := []*Check{s.Verify(old, term), s.Verify(old, term)}
+	s.reaches("that the leader is verified", func() bool { return checks[0].OK && checks[1].OK })
+
+	no := []*Check{s.Verify(s.others(old)[0], term), s.Verify(old, term+1)}
+	s.reaches("that who does not lead is not verified", func() bool { return no[0].Answered && no[1].Answered })
+	if no[0].OK || no[1].OK {
+		s.Fatalf("verified: a follower %v, a leader in a later term than its own %v", no[0].OK, no[1].OK)
+	}
+
+	s.cluster.Partition([]int{old}, s.others(old))
+	cut := s.Verify(old, term)
+	s.leader(s.others(old)...)
+	late := s.Verify(old, term)
+	s.reaches("that the old leader knows", func() bool { return cut.Answered && late.Answered })
+	if cut.OK || late.OK {
+		s.Fatalf("a leader that is cut off is verified: before the election %v, after it %v", cut.OK, late.OK)
+	}
+}
+
+func testTransfer(s *suite) {
+	old := s.leader(s.all()...)
+	term := s.Server(old).Leading
+	proposals := s.propose(old, 20)
+	s.applied(proposals, old)
+	for range 10 { // nothing may come of a request
+		s.cluster.Log(old).TransferLeadership()
+		if s.within(patience/10, func() bool { return s.LastTerm() > term }) {
+			break
+		}
+	}
+	next := s.leader(s.others(old)...)
+	s.applied(append(proposals, s.propose(next, 5)...), s.all()...)
+	s.same(s.all()...)
+}
+
+func testSnapshot(s *suite) {
+	leader := s.leader(s.all()...)
+	s.fill(leader, "a snapshot of every server", func() bool {
+		return !slices.ContainsFunc(s.all(), func(i int) bool { return s.Server(i).Taken == 0 })
+	})
+	tail := s.propose(leader, 7)
+	s.applied(tail, s.all()...)
+	for _, i := range s.others(leader) {
+		s.crash(i)
+		s.start(i)
+		s.applied(tail, i)
+		if s.Server(i).Restores == 0 {
+			s.Fatalf("server %d took a snapshot and began without one", i)
+		}
+	}
+	s.same(s.all()...)
+
+	// Nobody asked for this: it changes nothing.
+	s.cluster.Log(leader).SnapshotChunk(1<<40, 1, []byte("nothing"), true)
+	s.applied(s.propose(leader, 5), s.all()...)
+	s.same(s.all()...)
+}
+
+func testFarBehind(s *suite) {
+	leader := s.leader(s.all()...)
+	away := s.others(leader)[0]
+	s.applied(s.propose(leader, 5), s.all()...)
+	s.cluster.Partition([]int{away}, s.others(away))
+	s.fill(leader, "three snapshots of the leader", func() bool { return s.Server(leader).Taken >= 3 })
+	s.cluster.Heal()
+	s.applied(s.propose(s.leader(s.all()...), 5), s.all()...)
+	if s.Server(away).Restores == 0 {
+		s.Fatalf("server %d was away for three snapshots and was sent all the log", away)
+	}
+	s.same(s.all()...)
+}
+
+func testRestart(s *suite) {
+	proposals := s.propose(s.leader(s.all()...), 30)
+	s.applied(proposals, s.all()...)
+	length := len(s.Agreed())
+	for _, i := range s.all() {
+		s.crash(i)
+	}
+	for _, i := range s.all() {
+		s.start(i)
+	}
+	s.applied(append(proposals, s.propose(s.leader(s.all()...), 5)...), s.all()...)
+	s.same(s.all()...)
+	if len(s.Agreed()) <= length {
+		s.Fatalf("the log had %d entries before the restart and has %d after it", length, len(s.Agreed()))
+	}
+}
+
+func testFlow(s *suite) {
+	leader := s.leader(s.all()...)
+	busy := s.others(leader)[0]
+	s.Server(busy).Hold = true
+	proposals := s.propose(leader, 2*MaxAhead)
+	s.applied(proposals, s.others(busy)...)
+	s.pass(time.Second)
+	given := 0
+	for _, msg := range s.Server(busy).inbox {
+		if _, ok := msg.(store.Committed); ok {
+			given++
+		}
+	}
+	if given == 0 || given > MaxAhead {
+		s.Fatalf("a Store that is busy was given %d entries, want 1 to %d", given, MaxAhead)
+	}
+	s.Server(busy).Hold = false
+	s.applied(proposals, busy)
+	s.same(s.all()...)
+}
