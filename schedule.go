@@ -5,22 +5,22 @@ import (
 	"time"
 )
 
-// A schedule is read in local time and answered in instants. Where the zone's clock is turned the two do not
-// match one to one, and this is the rule:
+// DST says what a fixed time does when its zone's clock is turned. The zero value is what Vixie cron and
+// Cronos do.
+//
+// A schedule is read in local time and answered in instants. Where the clock is turned the two do not match
+// one to one, and this is the rule:
 //
 //   - A schedule whose second, minute or hour field holds a *, a ?, a range a-b or a step /n is an interval.
-//     It follows elapsed time: it is due at every instant at which the zone's clock shows one of its times,
-//     hence not in a gap and in both passes of a repeated hour. `*/5 * * * *`, `0 * * * *`, `0 */2 * * *` and
-//     `0 0-6 * * *` are intervals.
+//     It follows elapsed time: it is due at every instant at which the clock shows one of its times, hence
+//     not in a gap and in both passes of a repeated hour, and does not ask DST. `*/5 * * * *`, `0 * * * *`,
+//     `0 */2 * * *` and `0 0-6 * * *` are intervals.
 //   - Any other is fixed: single values, lists of them, values drawn by ~, and the second 0 that five fields
-//     imply. `30 1 * * *`, `0 1,13 * * *` and `~ ~ * * *` are fixed. DST decides what a fixed time does.
+//     imply. `30 1 * * *`, `0 1,13 * * *` and `~ ~ * * *` are fixed.
 //
 // The day fields play no part in this. A local time lies in a gap if no instant shows it, be the gap half an
 // hour or a day long, and is repeated if more than one does. Its day is that of the local time: what a gap at
-// midnight moves to 01:00 keeps its day.
-
-// DST says what a fixed time does when its zone's clock is turned. Intervals follow elapsed time and do not
-// ask. The zero value is what Vixie cron and Cronos do.
+// midnight moves to 01:00 keeps its day, what a day that was left out moves to the next counts as of its own.
 type DST struct {
 	Gap    GapRule
 	Repeat RepeatRule

@@ -55,9 +55,9 @@ func timeOfDay(h, m, s int) int64 { return int64(h*3600 + m*60 + s) }
 
 // dates is the days of a schedule.
 type dates struct {
-	day, month, weekday uint64 // bit n: the value n; Sunday is 0
-	either              bool   // a day needs to match one of day and weekday, as both are restricted
-	years               *years // nil: each
+	day, month, weekday uint64   // bit n: the value n; Sunday is 0
+	either              bool     // a day needs to match one of day and weekday, as both are restricted
+	years               *yearSet // nil: each
 
 	fromLast uint64 // L, L-3: bit n is the day n before the month's last
 	nearest  uint64 // 15W: bit n is the weekday nearest to day n
@@ -66,10 +66,10 @@ type dates struct {
 	nthOf    uint64 // MON#2: bit 7·(n-1)+w is the n-th day w of the week
 }
 
-// years is a set of years from firstYear to lastYear.
-type years [(lastYear - firstYear + 64) / 64]uint64
+// yearSet is a set of years from firstYear to lastYear.
+type yearSet [(lastYear - firstYear + 64) / 64]uint64
 
-func (y *years) add(year int) { y[(year-firstYear)/64] |= 1 << ((year - firstYear) % 64) }
+func (y *yearSet) add(year int) { y[(year-firstYear)/64] |= 1 << ((year - firstYear) % 64) }
 
 func (d *dates) hasYear(year int) bool {
 	if d.years == nil {

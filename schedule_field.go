@@ -13,8 +13,8 @@ const (
 	lastYear  = 2199
 )
 
-// field is one of the places of a schedule's text.
-type field struct {
+// scheduleField is one of the places of a schedule's text.
+type scheduleField struct {
 	name     string
 	min, max int
 	open     int      // where * and n/step end; below max only where 7 is a second word for 0
@@ -24,23 +24,23 @@ type field struct {
 }
 
 var (
-	secondField  = field{name: "second", max: 59, open: 59, drawn: 59, ofDay: true}
-	minuteField  = field{name: "minute", max: 59, open: 59, drawn: 59, ofDay: true}
-	hourField    = field{name: "hour", max: 23, open: 23, drawn: 23, ofDay: true}
-	dayField     = field{name: "day-of-month", min: 1, max: 31, open: 31, drawn: 28}
-	monthField   = field{name: "month", min: 1, max: 12, open: 12, drawn: 12, words: []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}}
-	weekdayField = field{name: "day-of-week", max: 7, open: 6, drawn: 6, words: []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}}
-	yearField    = field{name: "year", min: firstYear, max: lastYear, open: lastYear, drawn: lastYear}
+	secondField  = scheduleField{name: "second", max: 59, open: 59, drawn: 59, ofDay: true}
+	minuteField  = scheduleField{name: "minute", max: 59, open: 59, drawn: 59, ofDay: true}
+	hourField    = scheduleField{name: "hour", max: 23, open: 23, drawn: 23, ofDay: true}
+	dayField     = scheduleField{name: "day-of-month", min: 1, max: 31, open: 31, drawn: 28}
+	monthField   = scheduleField{name: "month", min: 1, max: 12, open: 12, drawn: 12, words: []string{"JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"}}
+	weekdayField = scheduleField{name: "day-of-week", max: 7, open: 6, drawn: 6, words: []string{"SUN", "MON", "TUE", "WED", "THU", "FRI", "SAT"}}
+	yearField    = scheduleField{name: "year", min: firstYear, max: lastYear, open: lastYear, drawn: lastYear}
 )
 
-// values is what one member of a field's list stands for: each step-th from low to high.
-type values struct {
+// fieldValues is what one member of a field's list stands for: each step-th from low to high.
+type fieldValues struct {
 	low, high, step int
 	star            bool // it was written * or ?
 }
 
 // plain rewrites a field in robfig's notation, without what goes into p.dates; "" if nothing remains.
-func (p *scheduleParser) plain(f field, text string) (string, error) {
+func (p *scheduleParser) plain(f scheduleField, text string) (string, error) {
 	var plain []string
 	for item := range strings.SplitSeq(text, ",") {
 		special, err := p.special(f, item)
@@ -60,7 +60,7 @@ func (p *scheduleParser) plain(f field, text string) (string, error) {
 }
 
 // robfig writes values as robfig's parser reads them, to which Sunday is 0 only.
-func (v values) robfig(f field) []string {
+func (v fieldValues) robfig(f scheduleField) []string {
 	switch {
 	case v.star:
 		return []string{fmt.Sprintf("*/%d", v.step)}
@@ -76,7 +76,7 @@ func (v values) robfig(f field) []string {
 
 // years reads the year field.
 func (p *scheduleParser) years(text string) error {
-	set := new(years)
+	set := new(yearSet)
 	for item := range strings.SplitSeq(text, ",") {
 		if strings.Contains(item, "~") {
 			return p.errorf("year %q: a year cannot be drawn; expected %s", item, yearField.expected())
@@ -97,18 +97,18 @@ func (p *scheduleParser) years(text string) error {
 }
 
 // values reads one member of a list.
-func (p *scheduleParser) values(f field, item string) (v values, err error) {
+func (p *scheduleParser) values(f scheduleField, item string) (v fieldValues, err error) {
 	base, stepText, stepped := strings.Cut(item, "/")
 	v.step = 1
 	if stepped {
 		if v.step, err = p.step(f, stepText, item); err != nil {
-			return values{}, err
+			return fieldValues{}, err
 		}
 	}
 	low, high, isRange := strings.Cut(base, "-")
 	switch {
 	case item == "":
-		return values{}, p.errorf("%s: a value is missing at a comma; expected %s", f.name, f.expected())
+		return fieldValues{}, p.errorf("%s: a value is missing at a comma; expected %s", f.name, f.expected())
 	case base == "*" || base == "?":
 		v.low, v.high, v.star = f.min, f.open, true
 	case strings.Contains(base, "~"):
@@ -130,26 +130,26 @@ func (p *scheduleParser) values(f field, item string) (v values, err error) {
 
 // drawn reads low~high, where both bounds may be missing. Without a step it is one value; with one it is each
 // step-th value from one of the first step values on.
-func (p *scheduleParser) drawn(f field, item string, step int, stepped bool) (v values, err error) {
+func (p *scheduleParser) drawn(f scheduleField, item string, step int, stepped bool) (v fieldValues, err error) {
 	base, _, _ := strings.Cut(item, "/")
 	lowText, highText, _ := strings.Cut(base, "~")
-	v = values{low: f.min, high: f.drawn, step: step}
+	v = fieldValues{low: f.min, high: f.drawn, step: step}
 	if stepped {
 		v.high = f.open
 	}
 	if lowText != "" {
 		if v.low, err = p.value(f, lowText, item); err != nil {
-			return values{}, err
+			return fieldValues{}, err
 		}
 		v.high = max(v.low, f.open)
 	}
 	if highText != "" {
 		if v.high, err = p.value(f, highText, item); err != nil {
-			return values{}, err
+			return fieldValues{}, err
 		}
 	}
 	if v.high < v.low {
-		return values{}, p.errorf("%s %s runs backwards: expected the smaller value before the ~", f.name, base)
+		return fieldValues{}, p.errorf("%s %s runs backwards: expected the smaller value before the ~", f.name, base)
 	}
 	if !stepped {
 		v.low += p.draw(f, v.high-v.low+1)
@@ -162,14 +162,14 @@ func (p *scheduleParser) drawn(f field, item string, step int, stepped bool) (v 
 
 // draw returns a number below n that follows from the job's name and the field alone: many jobs that
 // say ~ are spread evenly, and each keeps its place for ever.
-func (p *scheduleParser) draw(f field, n int) int {
+func (p *scheduleParser) draw(f scheduleField, n int) int {
 	h := fnv.New64a()
 	fmt.Fprintf(h, "%s\x00%s", p.spec.Name, f.name)
 	return int(h.Sum64() % uint64(n))
 }
 
 // bounds reads the two ends of a range.
-func (p *scheduleParser) bounds(f field, lowText, highText, item string) (low, high int, err error) {
+func (p *scheduleParser) bounds(f scheduleField, lowText, highText, item string) (low, high int, err error) {
 	if low, err = p.value(f, lowText, item); err != nil {
 		return 0, 0, err
 	}
@@ -186,7 +186,7 @@ func (p *scheduleParser) bounds(f field, lowText, highText, item string) (low, h
 }
 
 // value reads a number or word out of a member of a list.
-func (p *scheduleParser) value(f field, text, item string) (int, error) {
+func (p *scheduleParser) value(f scheduleField, text, item string) (int, error) {
 	for i, word := range f.words {
 		if strings.EqualFold(text, word) {
 			return f.min + i, nil
@@ -203,7 +203,7 @@ func (p *scheduleParser) value(f field, text, item string) (int, error) {
 }
 
 // step reads what follows a slash. Steps longer than the field mean the same as one as long.
-func (p *scheduleParser) step(f field, text, item string) (int, error) {
+func (p *scheduleParser) step(f scheduleField, text, item string) (int, error) {
 	n, err := strconv.Atoi(text)
 	switch {
 	case !isNumber(text):
@@ -217,7 +217,7 @@ func (p *scheduleParser) step(f field, text, item string) (int, error) {
 }
 
 // special reads a member of a list that means another day each month, into p.dates.
-func (p *scheduleParser) special(f field, item string) (ok bool, err error) {
+func (p *scheduleParser) special(f scheduleField, item string) (ok bool, err error) {
 	item = strings.ToUpper(item)
 	switch f.name {
 	case dayField.name:
@@ -280,7 +280,7 @@ func (p *scheduleParser) specialWeekday(item string) (ok bool, err error) {
 }
 
 // expected says what a field takes, for errors.
-func (f field) expected() string {
+func (f scheduleField) expected() string {
 	values := fmt.Sprintf("a value %d-%d", f.min, f.max)
 	if f.words != nil {
 		values += fmt.Sprintf(" or %s-%s", f.words[0], f.words[len(f.words)-1])

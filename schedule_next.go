@@ -4,13 +4,11 @@ import "math"
 
 const nanosPerSecond = 1_000_000_000
 
-// manual, at and every are plain arithmetic; calendar is the one that meets clocks being turned.
+// once is @at: one instant, in unix nanoseconds.
+type once int64
 
-// at is @at: one instant, in unix nanoseconds.
-type at int64
-
-func (a at) next(after int64) (moment, bool) { return moment{unix: int64(a)}, int64(a) > after }
-func (a at) prev(at int64) (moment, bool)    { return moment{unix: int64(a)}, int64(a) <= at }
+func (o once) next(after int64) (moment, bool) { return moment{unix: int64(o)}, int64(o) > after }
+func (o once) prev(at int64) (moment, bool)    { return moment{unix: int64(o)}, int64(o) <= at }
 
 // every is @every: anchor + k·period for k ≥ 0, in unix nanoseconds. No restart, change of leader or edit of
 // anything else moves its phase.

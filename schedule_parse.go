@@ -151,7 +151,7 @@ func (p *scheduleParser) at(text string) (timetable, error) {
 	if due.Unix() < calendarFrom || due.Unix() >= calendarUntil {
 		return nil, p.errorf("@at year %d is out of range 1800-2199", due.UTC().Year())
 	}
-	return at(due.UnixNano()), nil
+	return once(due.UnixNano()), nil
 }
 
 // fieldParser reads second to day-of-week in robfig's notation, to which ours is rewritten.
@@ -194,7 +194,7 @@ func (p *scheduleParser) calendar(texts []string, z *zone) (timetable, error) {
 // sets reads second to day-of-week: what is ours into p, and what remains by robfig's parser.
 func (p *scheduleParser) sets(texts []string) (*cron.SpecSchedule, error) {
 	var plain, shown [6]string
-	for i, f := range [6]field{secondField, minuteField, hourField, dayField, monthField, weekdayField} {
+	for i, f := range [6]scheduleField{secondField, minuteField, hourField, dayField, monthField, weekdayField} {
 		var err error
 		if plain[i], err = p.plain(f, texts[i]); err != nil {
 			return nil, err
