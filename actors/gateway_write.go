@@ -46,7 +46,7 @@ func (g *Gateway) begin(r *clientRequest) {
 		command.Body = &orrerypb.Command_SetPaused{SetPaused: &orrerypb.SetPaused{Paused: b.Pause.GetPaused()}}
 	case *orrerypb.Request_Config:
 		if err := checkConfig(wire.ToConfig(b.Config.GetConfig())); err != nil {
-			g.finish(r, refused(err))
+			g.finish(r, refusalOf(err))
 			return
 		}
 		command.Body = &orrerypb.Command_SetClusterConfig{SetClusterConfig: b.Config}
@@ -99,7 +99,7 @@ func (g *Gateway) jobRead(m JobRead) {
 		command.Body, err = edit.backfill(b.Backfill)
 	}
 	if err != nil {
-		g.finish(r, refused(err))
+		g.finish(r, refusalOf(err))
 		return
 	}
 	g.propose(r, command, edit.at)
@@ -190,7 +190,7 @@ func withExecution(written, run *orrerypb.Answer) *orrerypb.Answer {
 	}
 }
 
-// refused is the answer to a request that can never be done.
-func refused(err error) *orrerypb.Response {
+// refusalOf is the answer to a request that can never be done.
+func refusalOf(err error) *orrerypb.Response {
 	return &orrerypb.Response{Answer: refusal(orrery.CodeOf(err), "%s", err)}
 }

@@ -129,7 +129,7 @@ func (p *Proposer) stepDown(term uint64) {
 
 func (p *Proposer) propose(m Propose) {
 	to := asker{m.ReplyTo, m.Ref}
-	if m.Term != p.term || len(p.queue) >= maxQueue {
+	if p.term == 0 || m.Term != p.term || len(p.queue) >= maxQueue {
 		p.tell(to, Proposed{Fate: FateRefused})
 		return
 	}
