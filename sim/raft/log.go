@@ -74,14 +74,12 @@ func (l *log) compact(index uint64) {
 func (l *log) reset(index, term uint64) { *l = log{base: index, baseTerm: term} }
 
 // meet returns the greatest index up to index whose term is at most term: where a log
-// that has (index, term) may meet this one.
+// that has (index, term) may meet this one. It is below base when that is nowhere.
 func (l *log) meet(index, term uint64) uint64 {
-	index = min(index, l.last())
-	for index > l.base {
-		if own, _ := l.term(index); own <= term {
+	for index = min(index, l.last()); index > 0; index-- {
+		if own, known := l.term(index); !known || own <= term {
 			break
 		}
-		index--
 	}
 	return index
 }
