@@ -1,0 +1,208 @@
+package actors
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"orrery/proto/orrerypb"
+)
+
+// notifierWorld is the Notifier between an outbox and receivers that fail and hang.
+type notifierWorld struct {
+	env     *fakeEnv
+	term    uint64
+	last    uint64
+	outbox  map[uint64]*orrerypb.Notification
+	hanging []uint64        // effects on their way
+	had     map[uint64]bool // effects that were had
+	asked   []any           // questions and commands without an answer
+	drained []uint64
+	broken  string
+}
+
+func newNotifierWorld(knobs ...string) *notifierWorld {
+	w := &notifierWorld{env: newFakeEnv("m1"), outbox: map[uint64]*orrerypb.Notification{}, had: map[uint64]bool{}}
+	for _, k := range knobs {
+		w.env.knobs[k] = true
+	}
+	w.env.actor = NewNotifier(w.env, w)
+	w.env.give(Start{})
+	return w
+}
+
+// Notify is the port.
+func (w *notifierWorld) Notify(n *orrerypb.Notification) { w.hanging = append(w.hanging, n.GetId()) }
+
+func (w *notifierWorld) collect() {
+	for _, s := range w.env.taken() {
+		w.asked = append(w.asked, s.Msg)
+	}
+}
+
+func (w *notifierWorld) add() {
+	w.last++
+	w.outbox[w.last] = &orrerypb.Notification{Id: w.last, AtNs: w.env.wall.UnixNano()}
+	w.env.give(Happened{})
+}
+
+func (w *notifierWorld) lead() {
+	w.term++
+	w.env.give(gained(w.env, w.term, time.Time{}))
+}
+
+// effect ends an effect on its way; it may be had and reported failed.
+func (w *notifierWorld) effect(i int, had, ok bool) {
+	id := w.hanging[i]
+	w.hanging = slices.Delete(w.hanging, i, i+1)
+	w.had[id] = w.had[id] || had || ok
+	done := NotifyDone{ID: id}
+	if !ok {
+		done.Err = "no answer"
+	}
+	w.env.give(done)
+}
+
+// answer answers the oldest question, or decides the oldest command.
+func (w *notifierWorld) answer(fate Fate) {
+	msg := w.asked[0]
+	w.asked = w.asked[1:]
+	switch m := msg.(type) {
+	case ReadNotifications:
+		var rows []*orrerypb.Notification
+		for _, id := range slices.Sorted(maps.Keys(w.outbox)) {
+			if len(rows) < m.Limit {
+				rows = append(rows, w.outbox[id])
+			}
+		}
+		w.env.give(NotificationsRead{Ref: m.Ref, Notifications: rows})
+	case Propose:
+		if fate != FateRefused && m.Term == w.term {
+			for _, id := range m.Command.GetDrained().GetNotification() {
+				if !w.had[id] {
+					w.broken = "a row was dropped whose effect was never had"
+				}
+				delete(w.outbox, id)
+			}
+		}
+		w.env.give(Proposed{Ref: m.Ref, Fate: fate})
+	}
+}
+
+// settle lets everything work for a while.
+func (w *notifierWorld) settle() {
+	w.lead()
+	for range 100 {
+		for w.collect(); len(w.asked) > 0 || len(w.hanging) > 0; w.collect() {
+			if len(w.asked) > 0 {
+				w.answer(FateApplied)
+			} else {
+				w.effect(0, true, true)
+			}
+		}
+		w.env.pass(noticePauseMax)
+	}
+}
+
+// TestEveryNotificationHasItsEffectBeforeItLeavesTheOutbox: at least once, whoever
+// leads, whatever hangs; no more than so many at once.
+func TestEveryNotificationHasItsEffectBeforeItLeavesTheOutbox(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		w := newNotifierWorld()
+		t.Repeat(map[string]func(*rapid.T){
+			"": func(t *rapid.T) {
+				w.collect()
+				if w.broken != "" {
+					t.Fatal(w.broken)
+				}
+				if n := w.env.actor.(*Notifier).sent; n < 0 || n > maxNotices {
+					t.Fatalf("%d on their way", n)
+				}
+			},
+			"add": func(t *rapid.T) {
+				for range rapid.IntRange(1, 2*maxNotices).Draw(t, "rows") {
+					w.add()
+				}
+			},
+			"answer": func(t *rapid.T) {
+				if len(w.asked) == 0 {
+					t.Skip()
+				}
+				w.answer(Fate(rapid.IntRange(0, 2).Draw(t, "fate")))
+			},
+			"effect": func(t *rapid.T) {
+				if len(w.hanging) == 0 {
+					t.Skip()
+				}
+				w.effect(rapid.IntRange(0, len(w.hanging)-1).Draw(t, "which"), rapid.Bool().Draw(t, "had"), rapid.Bool().Draw(t, "ok"))
+			},
+			"lead": func(*rapid.T) { w.lead() },
+			"lose": func(*rapid.T) { w.env.give(LeadershipLost{Term: w.term}) },
+			"time": func(t *rapid.T) { w.env.pass(time.Duration(rapid.IntRange(0, 600).Draw(t, "s")) * time.Second) },
+			"stale timer": func(t *rapid.T) {
+				if n := len(w.env.spent); n > 0 {
+					w.env.fire(w.env.spent[rapid.IntRange(0, n-1).Draw(t, "timer")])
+				}
+			},
+		})
+		w.settle()
+		if len(w.outbox) != 0 || w.broken != "" {
+			t.Fatalf("%d rows are left; %s", len(w.outbox), w.broken)
+		}
+	})
+}
+
+func TestNotifierThatDrainsFirstIsNoticed(t *testing.T) {
+	w := newNotifierWorld(KnobDrainBeforeEffect)
+	w.add()
+	w.lead()
+	for w.collect(); len(w.asked) > 0; w.collect() {
+		w.answer(FateApplied)
+	}
+	if w.broken == "" {
+		t.Fatal("nobody noticed")
+	}
+}
+
+func TestNotifierTriesAgainWithPauses(t *testing.T) {
+	w := newNotifierWorld()
+	w.add()
+	w.lead()
+	w.collect()
+	w.answer(FateApplied)
+	for try := 1; try < 12; try++ {
+		if len(w.hanging) != 1 {
+			t.Fatalf("try %d: %d on their way", try, len(w.hanging))
+		}
+		w.effect(0, false, false)
+		pause := min(noticePause<<(try-1), noticePauseMax)
+		w.env.pass(pause - 1)
+		if len(w.hanging) != 0 {
+			t.Fatalf("try %d came before %v had passed", try+1, pause)
+		}
+		w.env.pass(1)
+	}
+}
+
+// TestNotifierGivesUpOldNews: a receiver that is gone must not fill the outbox for ever.
+func TestNotifierGivesUpOldNews(t *testing.T) {
+	w := newNotifierWorld()
+	w.add()
+	w.lead()
+	w.collect()
+	w.answer(FateApplied)
+	w.env.sleep(noticeKept)
+	w.had[1] = true // so that the drop is not taken for a breach
+	w.effect(0, false, false)
+	dropped := w.env.takenEvents()
+	if len(dropped) != 1 || dropped[0].(NotificationDropped).Notification.GetId() != 1 {
+		t.Fatalf("told %v", dropped)
+	}
+	w.settle()
+	if len(w.outbox) != 0 {
+		t.Fatal("it is still there")
+	}
+}
