@@ -16,7 +16,8 @@ import (
 
 // History is what a run leaves to be judged. Moments are virtual time since the world's
 // start, as no clock of a member shows them; stamps are what a leader's clock said.
-// Slices are in the order of happening.
+// Slices are in the order of happening. Once the first promise was judged, what was
+// committed and what ran is not to be changed any more.
 type History struct {
 	Start  time.Time     // the world's wall clock at 0
 	End    time.Duration // when the run ended
@@ -32,6 +33,10 @@ type History struct {
 	Crashes   []Crash
 	Samples   []Sample // of the time since Healed, and one at its begin
 	Panics    []Panic
+
+	Stopped bool // it was ended before its time: its last moments owe nothing
+
+	log *ledger // the commits as the checkers read them, once
 }
 
 // Member is a member as the scenario defined it.
@@ -104,9 +109,9 @@ type Crash struct {
 // Sample is how the cluster stood at a moment after the last fault.
 type Sample struct {
 	At         time.Duration
-	Leaders    []string      // servers that believe they lead, in their newest term
-	Term       uint64        // highest
-	MinApplied uint64        // over the servers
+	Leaders    []string // servers that believe they lead, in their newest term
+	Term       uint64   // highest
+	MinApplied uint64   // over the servers
 	MaxApplied uint64
 	Undecided  time.Duration // age of the oldest due time without a decision; 0: none
 	Unreported int           // ended processes older than a few heartbeats whose result is not committed
