@@ -54,8 +54,10 @@ type Node struct {
 	askedAt  uint64     // applied, when Chance was last asked for an early snapshot
 	incoming *snapshot  // being received from a leader; nil: none
 
-	scratch message // what Receive decodes into
-	matches []uint64
+	// Reused, since servers say little else than heartbeats.
+	scratch  message // what Receive decodes into
+	outgoing message
+	matches  []uint64
 }
 
 type role uint8
@@ -190,8 +192,10 @@ func (n *Node) peer(name string) *peer {
 	return nil
 }
 
+// send encodes a copy: what encode is given lives on the heap, and heartbeats are many.
 func (n *Node) send(p *peer, m *message) {
-	n.host.Send(p.name, encode(m), m.kind == piece)
+	n.outgoing = *m
+	n.host.Send(p.name, encode(&n.outgoing), m.kind == piece)
 }
 
 func (n *Node) note(e Event) {
