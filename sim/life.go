@@ -1,0 +1,198 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"orrery/actors"
+	"orrery/netsim"
+	wire "orrery/proto"
+	"orrery/proto/orrerypb"
+	"orrery/sim/disk"
+	"orrery/sim/gossip"
+	"orrery/sim/raft"
+	"orrery/store"
+)
+
+const executorName = actors.ExecutorName
+
+// life is one agent from its start to its crash: an actor system with the production
+// actors, and the models behind their ports.
+type life struct {
+	member      *member
+	incarnation uint64
+	lane        *lane
+	host        *host
+	raft        *raft.Node // servers only
+	gossip      *gossip.Node
+	state       *store.State // servers only
+}
+
+func newLife(m *member, incarnation uint64) *life {
+	l := &life{member: m, incarnation: incarnation, lane: &lane{world: m.world, name: m.name}}
+	l.host = newHost(l)
+	return l
+}
+
+// begin builds the ports and the actors over them, and sets them going.
+func (l *life) begin() {
+	m, w := l.member, l.member.world
+	ports := actors.Ports{
+		Server: m.server,
+		Disk:   diskPort{l}, Supervisor: m.supervisor, Membership: nil, Notify: notifyPort{l},
+		Executor: actors.ExecutorBoot{
+			Records: l.executorRecords(), Processes: m.supervisor.Found(),
+			Slots: m.slots, Executors: []string{"shell", "http"}, Server: m.server,
+		},
+		Roster: actors.RosterBoot{Member: l.card()},
+	}
+	l.gossip = gossip.New(gossipHost{l}, w.stream("gossip/"+m.name), gossip.Config{
+		Self: m.name, Incarnation: l.incarnation, Server: m.server, Tags: m.tags, Join: w.scenario.Members.Names(),
+	})
+	ports.Membership = l.gossip
+	if m.server {
+		l.openServer(&ports)
+	}
+	for _, a := range ports.Actors() {
+		l.host.spawn(a)
+	}
+	l.gossip.Start()
+	if m.server {
+		l.raft.Start()
+	}
+}
+
+func (l *life) openServer(ports *actors.Ports) {
+	m, w := l.member, l.member.world
+	state, err := store.Open()
+	if err != nil {
+		panic("sim: open the state of " + m.name + ": " + err.Error())
+	}
+	l.state = state
+	cfg := raft.DefaultConfig()
+	cfg.Self = m.name
+	for _, other := range w.members {
+		if other.server {
+			cfg.Servers = append(cfg.Servers, other.name)
+		}
+	}
+	w.turnKnobs(state)
+	for _, k := range w.scenario.Knobs {
+		cfg.Break(k.Name)
+	}
+	l.raft = raft.New(raftHost{l}, w.stream("raft/"+m.name+"/"+clock(w.now)), cfg, m.disk.Records("raft/"))
+	ports.Log, ports.State = l.raft, state
+}
+
+// card is what the member tells the others of itself.
+func (l *life) card() actors.Member {
+	m := l.member
+	return actors.Member{Name: m.name, Incarnation: l.incarnation, Status: actors.MemberAlive, Server: m.server, Tags: m.tags}
+}
+
+func (l *life) executorRecords() map[string][]byte {
+	records := map[string][]byte{}
+	for _, r := range l.member.disk.Records(executorPrefix) {
+		records[strings.TrimPrefix(r.Key, executorPrefix)] = r.Value
+	}
+	return records
+}
+
+// delivered traces a message as it is about to be processed.
+func (l *life) delivered(box *mailbox, msg any, cause uint64) {
+	w := l.member.world
+	w.messages++
+	w.current = w.trace.add(Record{Cause: cause, At: w.now, Kind: Delivered, Member: l.member.name, Actor: box.actor, Data: msg}, nil)
+}
+
+// receive takes a frame off the network.
+func (l *life) receive(from string, tag byte, body []byte) {
+	switch tag {
+	case frameActor:
+		envelope, msg, err := wire.DecodeEnvelope(body)
+		if err != nil {
+			l.member.world.note(Dropped, l.member.name, from, nil, "refused: %v", err)
+			return
+		}
+		l.host.post(envelope.GetToActor(), msg)
+	case frameRaft:
+		if l.raft != nil {
+			l.raft.Receive(from, body)
+		}
+	case frameGossip:
+		l.gossip.Receive(from, body)
+	}
+}
+
+// end takes the agent away with all that it had not yet done.
+func (l *life) end() {
+	l.lane.dead = true
+	l.close()
+}
+
+func (l *life) close() {
+	if l.state != nil {
+		l.state.Close()
+	}
+}
+
+// resume lets a paused agent go on: the messages in its mailboxes, and what came due or
+// arrived meanwhile.
+func (l *life) resume() {
+	l.lane.resume()
+	for _, box := range l.host.boxes {
+		box.schedule()
+	}
+}
+
+// fail ends the member: an actor panicked.
+func (l *life) fail(actorName string, p panicked) {
+	l.member.world.panicked(l.member, actorName, p)
+}
+
+// send serialises a message to an actor of another member and hands it to the network.
+func (l *life) send(to actors.Address, msg any) {
+	if l.lane.dead {
+		return
+	}
+	m, ok := msg.(proto.Message)
+	if !ok {
+		panic(fmt.Sprintf("sim: %T is no message of the wire, and was sent to %v", msg, to))
+	}
+	body, err := wire.EncodeEnvelope(&orrerypb.Envelope{
+		FromMember: l.member.name, FromIncarnation: l.incarnation, ToMember: to.Member, ToActor: to.Actor,
+	}, m)
+	if err != nil {
+		panic(fmt.Sprintf("sim: %T to %v: %v", msg, to, err))
+	}
+	l.member.world.transmit(l.member.name, to.Member, frameActor, body, netsim.Frame{})
+}
+
+const executorPrefix = "executor/"
+
+// diskPort is store.Disk for the Executor, in a key space of its own.
+type diskPort struct{ life *life }
+
+func (p diskPort) Put(key string, value []byte) {
+	p.write(key, disk.Record{Key: executorPrefix + key, Value: value})
+}
+
+func (p diskPort) Delete(key string) {
+	p.write(key, disk.Record{Key: executorPrefix + key, Delete: true})
+}
+
+func (p diskPort) write(key string, r disk.Record) {
+	l := p.life
+	l.member.disk.Write([]disk.Record{r}, func(err string) {
+		l.lane.run(func() { l.host.post(executorName, store.DiskDone{Key: key, Err: err}) })
+	})
+}
+
+// notifyPort takes every notification and says so: there is nobody outside to fail.
+type notifyPort struct{ life *life }
+
+func (p notifyPort) Notify(n *orrerypb.Notification) {
+	p.life.host.post(actors.NotifierName, actors.NotifyDone{ID: n.GetId()})
+}

@@ -1,0 +1,169 @@
+package sim
+
+import (
+	"math/rand/v2"
+	"strconv"
+	"time"
+
+	"orrery"
+	"orrery/sim/disk"
+	"orrery/sim/process"
+	"orrery/sim/promise"
+)
+
+// member is one machine of the cluster: its clock, its disk, its supervisor and, while
+// it is up, the life of its agent.
+type member struct {
+	world  *World
+	name   string
+	server bool
+	tags   map[string]string
+	slots  int
+
+	booted     time.Duration // when the machine was switched on: Boot counts from here
+	disk       *disk.Disk
+	supervisor *process.Supervisor
+	machine    *lane // of the supervisor: dies with the power only
+	life       *life // of the agent; the last one when the member is down
+	chance     *rand.Rand
+	running    map[orrery.Fence]int // processes that run, by their place in the history
+}
+
+// incarnationKey is where a member remembers how often it was started.
+const incarnationKey = "agent/incarnation"
+
+func (w *World) addMember(name string, server bool) {
+	m := &member{world: w, name: name, server: server, tags: map[string]string{}, chance: w.stream("member/" + name), running: map[orrery.Fence]int{}}
+	for _, t := range w.scenario.Tags {
+		if t.Member == name {
+			m.tags[t.Key] = t.Value
+		}
+	}
+	for _, s := range w.scenario.Slots {
+		if s.Member == name {
+			m.slots = s.N
+		}
+	}
+	w.members = append(w.members, m)
+	w.named[name] = m
+	w.history.Members = append(w.history.Members, promise.Member{Name: name, Server: server, Tags: m.tags})
+	// Machines have been on for a while, each for another.
+	m.booted = -time.Duration(m.chance.Uint64N(uint64(30 * 24 * time.Hour)))
+	m.disk = disk.New(diskHost{w}, w.stream("disk/"+name), disk.DefaultConfig())
+	m.switchOn()
+}
+
+// switchOn starts the supervisor of a machine that has power.
+func (m *member) switchOn() {
+	m.machine = &lane{world: m.world, name: m.name + " supervisor"}
+	if m.supervisor == nil {
+		m.supervisor = process.New(processHost{m}, m.world.stream("process/"+m.name), m.world.jobs.plan)
+	}
+}
+
+func (m *member) up() bool { return m.life != nil && !m.life.lane.dead }
+
+// boot is the time since the machine's boot, by its own clock.
+func (m *member) boot() time.Duration { return m.world.now - m.booted }
+
+// wall is what the machine's wall clock shows.
+func (m *member) wall() time.Time { return m.world.wall() }
+
+// start boots the agent. Its incarnation grows even when the disk was wiped, by the
+// clock, and even when the clock stands still, by the disk.
+func (m *member) start() {
+	if m.up() {
+		return
+	}
+	incarnation := uint64(m.wall().Unix())
+	for _, r := range m.disk.Records(incarnationKey) {
+		if last, err := strconv.ParseUint(string(r.Value), 10, 64); err == nil {
+			incarnation = max(incarnation, last+1)
+		}
+	}
+	m.disk.Write([]disk.Record{{Key: incarnationKey, Value: strconv.AppendUint(nil, incarnation, 10)}}, func(string) {})
+	m.world.net.Up(m.name)
+	m.world.note(Noted, m.name, "", nil, "started, incarnation %d", incarnation)
+	m.life = newLife(m, incarnation)
+	m.life.begin()
+}
+
+// crash kills the agent. Its job processes run on.
+func (m *member) crash() {
+	if !m.up() {
+		return
+	}
+	m.world.note(Noted, m.name, "", nil, "crashed")
+	m.die(false)
+}
+
+// losePower takes the agent, the supervisor and all processes at once, and from the disk
+// what was not yet on it.
+func (m *member) losePower() {
+	m.world.note(Noted, m.name, "", nil, "lost power")
+	m.die(true)
+	m.machine.dead = true
+	m.supervisor.PowerLoss()
+	m.disk.PowerLoss()
+	m.booted = m.world.now
+	m.switchOn()
+}
+
+func (m *member) die(powerLost bool) {
+	m.world.history.Crashes = append(m.world.history.Crashes, promise.Crash{Member: m.name, At: m.world.now, PowerLost: powerLost})
+	if !m.up() {
+		return
+	}
+	m.world.net.Down(m.name)
+	m.life.end()
+}
+
+// pause stops the agent as SIGSTOP does; its machine goes on.
+func (m *member) pause() {
+	if m.up() && !m.life.lane.paused {
+		m.world.note(Noted, m.name, "", nil, "paused")
+		m.life.lane.paused = true
+	}
+}
+
+func (m *member) resume() {
+	if m.up() && m.life.lane.paused {
+		m.world.note(Noted, m.name, "", nil, "resumed")
+		m.life.resume()
+	}
+}
+
+// receive takes a frame off the network. A paused agent finds it when it goes on: the
+// kernel has kept it.
+func (m *member) receive(from string, tag byte, body []byte) {
+	if m.life == nil {
+		return
+	}
+	l, cause := m.life, m.world.current
+	l.lane.run(func() {
+		m.world.current = cause
+		l.receive(from, tag, body)
+	})
+}
+
+// diskHost gives a disk the world's time.
+type diskHost struct{ world *World }
+
+func (h diskHost) After(d time.Duration, f func()) func() { return h.world.after(d, f) }
+
+// processHost gives the supervisor its machine.
+type processHost struct{ *member }
+
+func (h processHost) Boot() time.Duration { return h.boot() }
+func (h processHost) Wall() time.Time     { return h.wall() }
+
+func (h processHost) After(d time.Duration, f func()) func() { return h.machine.after(d, f) }
+
+func (h processHost) Deliver(msg any) {
+	if h.up() {
+		h.life.lane.run(func() { h.life.host.post(executorName, msg) })
+	}
+}
+
+func (h processHost) Started(p *process.Process) { h.world.processStarted(h.member, p) }
+func (h processHost) Ended(p *process.Process)   { h.world.processEnded(h.member, p) }

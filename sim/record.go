@@ -1,0 +1,148 @@
+package sim
+
+import (
+	"fmt"
+
+	"orrery"
+	"orrery/actors"
+	"orrery/netsim"
+	wire "orrery/proto"
+	"orrery/proto/orrerypb"
+	"orrery/sim/process"
+	"orrery/sim/promise"
+	"orrery/sim/raft"
+	"orrery/sim/scenario"
+	"orrery/store"
+)
+
+// This file keeps the history: what happened in the world, as the promises judge it, and
+// the events of the trace on which faults hang.
+
+// committed hears of an entry that a server is given by its log. The first server that
+// gets an index makes it history; the replica applies it there and then.
+func (w *World) committed(m *member, c store.Committed) {
+	if c.Index <= w.replica.Index() {
+		return
+	}
+	commit := promise.Commit{At: w.now, Index: c.Index, Term: c.Term}
+	if len(c.Entry) > 0 {
+		entry, err := wire.DecodeEntry(c.Entry)
+		if err != nil {
+			panic(fmt.Sprintf("sim: entry %d does not decode: %v", c.Index, err))
+		}
+		commit.Entry = entry
+		commit.Answers, commit.Events = w.replica.Apply(c.Index, c.Term, entry)
+	} else {
+		w.replica.Apply(c.Index, c.Term, nil)
+	}
+	w.history.Commits = append(w.history.Commits, commit)
+	w.history.Hashes = append(w.history.Hashes, promise.StateHash{At: w.now, Member: "replay", Index: c.Index, Hash: w.replica.Hash()})
+	for _, e := range commit.Events {
+		w.note(Noted, m.name, "state", e, "%s", e.GetKind())
+		w.nemesis.stateEvent(m, e)
+	}
+}
+
+// emitted hears what an actor tells the outside.
+func (w *World) emitted(m *member, actor string, event any) {
+	switch e := event.(type) {
+	case *orrerypb.Event:
+		return // told once, by the replica; that the servers agree is judged by their hashes
+	case actors.Probe:
+		w.probe(string(e))
+	case actors.StateHash:
+		w.history.Hashes = append(w.history.Hashes, promise.StateHash{At: w.now, Member: m.name, Index: e.Index, Hash: e.Hash, Restored: e.Restored})
+		w.trace.add(Record{Cause: w.current, At: w.now, Kind: Emitted, Member: m.name, Actor: actor, Data: event}, hash64(e.Hash))
+		return
+	}
+	w.trace.add(Record{Cause: w.current, At: w.now, Kind: Emitted, Member: m.name, Actor: actor, Data: event}, nil)
+}
+
+func hash64(h uint64) []byte {
+	return []byte{byte(h), byte(h >> 8), byte(h >> 16), byte(h >> 24), byte(h >> 32), byte(h >> 40), byte(h >> 48), byte(h >> 56)}
+}
+
+// buggify is true one time in twenty: rare enough to be an exception, common enough that
+// a run of minutes meets it.
+func (w *World) buggify(what string) bool {
+	const oftenPPM = 50_000
+	return netsim.PPM(w.chance("buggify/"+what), oftenPPM)
+}
+
+// raftNoted hears what the raft of a server does.
+func (w *World) raftNoted(m *member, e raft.Event) {
+	w.note(Noted, m.name, "raft", e, "%v", e)
+	switch e.Kind {
+	case raft.BecameLeader:
+		w.history.Leaders = append(w.history.Leaders, promise.Leadership{Member: m.name, Term: e.Term, From: w.now, To: -1})
+	case raft.SteppedDown:
+		w.endLeadership(m)
+	case raft.BecameCandidate:
+		w.nemesis.serverEvent(m, scenario.Electing)
+	case raft.SnapshotBegun:
+		w.nemesis.serverEvent(m, scenario.Snapshotting)
+	case raft.CommitMoved:
+		w.nemesis.serverEvent(m, scenario.Committing)
+	}
+}
+
+// endLeadership closes the open leadership of m, if it has one.
+func (w *World) endLeadership(m *member) {
+	for i := len(w.history.Leaders) - 1; i >= 0; i-- {
+		if l := &w.history.Leaders[i]; l.Member == m.name && l.To < 0 {
+			l.To = w.now
+			return
+		}
+	}
+}
+
+func (w *World) processStarted(m *member, p *process.Process) {
+	w.note(Noted, m.name, "process", nil, "%s %s started", p.Run.GetJob(), attemptText(p.Run.GetAttempt()))
+	id, fence := wire.ToAttempt(p.Run.GetAttempt())
+	m.running[fence] = len(w.history.Processes)
+	w.history.Processes = append(w.history.Processes, promise.Process{
+		Member: m.name, Incarnation: p.Run.GetIncarnation(), Attempt: id, Fence: fence,
+		Job: p.Run.GetJob(), UID: orrery.UID(p.Run.GetUid()), Exclusive: p.Run.GetExclusive(),
+		Started: w.now, Ended: -1,
+	})
+	w.nemesis.processEvent(m, scenario.Starting, p.Run.GetJob())
+}
+
+func (w *World) processEnded(m *member, p *process.Process) {
+	_, fence := wire.ToAttempt(p.Run.GetAttempt())
+	i, ok := m.running[fence]
+	if !ok {
+		return // it never started
+	}
+	delete(m.running, fence)
+	h := &w.history.Processes[i]
+	h.Ended, h.Result, h.PowerLost = w.now, p.Result, p.PowerLost
+	w.note(Noted, m.name, "process", nil, "%s %s ended: %s", p.Run.GetJob(), attemptText(p.Run.GetAttempt()), resultText(p))
+	w.nemesis.processEvent(m, scenario.Finishing, p.Run.GetJob())
+}
+
+func resultText(p *process.Process) string {
+	switch {
+	case p.PowerLost:
+		return "with its machine"
+	case p.Result.Succeeded:
+		return "succeeded"
+	case p.Result.Reason == orrery.ReasonExit:
+		return fmt.Sprintf("exit %d", p.Result.ExitCode)
+	}
+	return string(p.Result.Reason)
+}
+
+// panicked ends the member whose actor met a bug.
+func (w *World) panicked(m *member, actor string, p panicked) {
+	w.note(Noted, m.name, actor, nil, "panicked: %v", p.reason)
+	w.history.Panics = append(w.history.Panics, promise.Panic{At: w.now, Member: m.name, Actor: actor, Reason: fmt.Sprintf("%v\n%s", p.reason, p.stack)})
+	m.crash()
+}
+
+func executionID(id uint64) orrery.ExecutionID { return orrery.ExecutionID(id) }
+
+// isRunning says whether the state believes that the slot's attempt runs.
+func isRunning(s *orrerypb.SlotRecord) bool {
+	return orrery.State(s.GetState()) == orrery.StateRunning && len(s.GetAttempts()) > 0
+}

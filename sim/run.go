@@ -1,0 +1,227 @@
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"orrery/actors"
+	"orrery/sim/promise"
+	"orrery/sim/raft"
+	"orrery/sim/scenario"
+	"orrery/store"
+)
+
+// Result is what a run was and how it is judged.
+type Result struct {
+	Scenario string
+	Seed     uint64
+	Hash     string // of the trace: equal hashes mean the same run
+	Verdicts []promise.Verdict
+	Kept     bool // all promises; with must-break: the broken ones were caught
+	MustFail bool
+	Stopped  bool // ended early: judged as far as it went
+	Virtual  time.Duration
+	Steps    uint64
+	Messages uint64            // frames sent and messages processed
+	Probes   map[string]uint64 // rare places, and how often the run came by
+	Faults   int
+	Records  []Record // with Options.Keep
+	History  *promise.History
+}
+
+// settle is how long a run goes on after the last fault beyond the bound of calm, so that
+// the calm itself is seen.
+const settle = 15 * time.Second
+
+// Check says what of s the world could not run: jobs, zones and knobs that the language
+// takes and the product does not know. The error names file and line.
+func Check(s *scenario.Scenario) error {
+	if err := checkJobs(s); err != nil {
+		return err
+	}
+	known := KnobNames()
+	var errs []error
+	for _, k := range s.Knobs {
+		if !slices.Contains(known, k.Name) {
+			errs = append(errs, fmt.Errorf("%s:%d: unknown knob %q (there are %v)", s.Name, k.Line, k.Name, known))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// KnobNames lists the rules that a scenario can break, sorted.
+func KnobNames() []string {
+	var names []string
+	for _, k := range actors.Knobs {
+		names = append(names, k.Name)
+	}
+	names = slices.AppendSeq(names, maps.Keys(store.Knobs))
+	for _, k := range raft.Knobs {
+		names = append(names, k.Name)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// Run lives s once under seed and judges it. The error says that s cannot be run; a
+// broken promise is a Result.
+func Run(s *scenario.Scenario, seed uint64, opts Options) (*Result, error) {
+	if err := Check(s); err != nil {
+		return nil, err
+	}
+	w, err := newWorld(s, seed, opts)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	for _, m := range w.members {
+		m.start()
+	}
+	whole := w.live(opts.Stop)
+	return w.result(!whole), nil
+}
+
+// live goes through the scenario, then heals everything and watches the cluster come to
+// rest. It returns false when it was stopped.
+func (w *World) live(stop func() bool) bool {
+	if !w.runUntil(w.scenario.Lasts, stop) {
+		return false
+	}
+	w.nemesis.end()
+	bound := promise.CalmBound(w.history.Config, w.params(string(scenario.Calm)))
+	end := w.now + bound + settle
+	for w.now < end {
+		w.sample()
+		if !w.runUntil(w.now+time.Second, stop) {
+			return false
+		}
+	}
+	w.sample()
+	return true
+}
+
+// params are what the scenario says to a promise.
+func (w *World) params(name string) promise.Params {
+	for _, p := range w.scenario.Promises {
+		if string(p.Name) == name {
+			return promise.Params{Jobs: w.jobs.expand(p.Jobs), Within: p.Within}
+		}
+	}
+	return promise.Params{}
+}
+
+// result judges the history.
+func (w *World) result(stopped bool) *Result {
+	h := w.history
+	h.End = w.now
+	r := &Result{
+		Scenario: w.scenario.Name, Seed: w.seed, Hash: w.trace.digest(), Stopped: stopped,
+		MustFail: len(w.scenario.MustBreaks) > 0, Virtual: w.now, Steps: w.steps, Messages: w.messages,
+		Probes: w.probes, Faults: w.nemesis.numbers, Records: w.trace.records, History: h,
+	}
+	r.Verdicts = append(r.Verdicts, promise.Panics(h))
+	for _, p := range promise.All {
+		if !w.waived(p.Name) {
+			v := p.Check(h, w.params(p.Name))
+			r.Verdicts = append(r.Verdicts, v)
+		}
+	}
+	r.Kept = w.verdict(r)
+	return r
+}
+
+func (w *World) waived(name string) bool {
+	return slices.ContainsFunc(w.scenario.Waivers, func(x scenario.Waiver) bool { return string(x.Promise) == name })
+}
+
+// verdict says whether the run did what the scenario asks: keep all promises, or break
+// those that a knob must break.
+func (w *World) verdict(r *Result) bool {
+	if !r.MustFail {
+		return !slices.ContainsFunc(r.Verdicts, func(v promise.Verdict) bool { return !v.Kept() })
+	}
+	return !slices.ContainsFunc(w.scenario.MustBreaks, func(must scenario.MustBreak) bool {
+		return !slices.ContainsFunc(r.Verdicts, func(v promise.Verdict) bool {
+			return v.Promise == string(must.Promise) && !v.Kept()
+		})
+	})
+}
+
+// sample looks at how the cluster stands.
+func (w *World) sample() {
+	s := promise.Sample{At: w.now}
+	for _, m := range w.members {
+		if !m.server || !m.up() {
+			continue
+		}
+		if term, ok := m.life.raft.Leading(); ok {
+			s.Leaders = append(s.Leaders, m.name)
+			s.Term = max(s.Term, term)
+		}
+		applied := m.life.state.Index()
+		s.MaxApplied = max(s.MaxApplied, applied)
+		if s.MinApplied == 0 || applied < s.MinApplied {
+			s.MinApplied = applied
+		}
+		for _, box := range m.life.host.boxes {
+			s.Mailboxes += box.user.len()
+		}
+	}
+	s.Undecided = w.undecided()
+	s.Unreported, s.Orphans = w.strays()
+	w.history.Samples = append(w.history.Samples, s)
+}
+
+// undecided is the age of the oldest due time that the committed log has not decided.
+func (w *World) undecided() time.Duration {
+	if due, _ := w.replica.Due(w.wall(), 1); len(due) > 0 && !w.replica.Paused() {
+		return w.wall().Sub(due[0].Head)
+	}
+	return 0
+}
+
+// strays counts what the state and the processes do not agree on for longer than a few
+// heartbeats: ended processes whose result is not committed, and attempts that the state
+// calls running although no process of theirs exists.
+func (w *World) strays() (unreported, orphans int) {
+	const page = 512
+	grace := 5 * w.history.Config.HeartbeatEvery
+	ended := map[uint64]bool{}
+	alive := map[uint64]bool{}
+	for i := range w.history.Processes {
+		p := &w.history.Processes[i]
+		if p.Ended < 0 {
+			alive[uint64(p.Fence)] = true
+		} else if p.Ended < w.now-grace {
+			ended[uint64(p.Fence)] = true
+		}
+	}
+	for after, more := uint64(0), true; more; {
+		batch := w.replica.Assigned(executionID(after), page)
+		for _, e := range batch {
+			for _, slot := range e.Execution.GetSlots() {
+				if !isRunning(slot) {
+					continue
+				}
+				assigned := slot.GetAttempts()[len(slot.GetAttempts())-1].GetAssignedNs()
+				old := w.wall().UnixNano()-assigned > int64(grace)
+				switch {
+				case ended[slot.GetFence()]:
+					unreported++
+				case old && !alive[slot.GetFence()]:
+					orphans++
+				}
+			}
+			after = e.Execution.GetId()
+		}
+		more = len(batch) == page
+	}
+	return unreported, orphans
+}
+
+// stack is where a panic happened.
+func stack() string { return string(debug.Stack()) }

@@ -1,0 +1,190 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"orrery/netsim"
+	"orrery/sim/promise"
+	"orrery/sim/scenario"
+	"orrery/store"
+)
+
+// World is one run of one scenario under one seed.
+type World struct {
+	scenario *scenario.Scenario
+	seed     uint64
+	knobs    map[string]bool
+	jobs     *jobBook
+
+	now      time.Duration
+	queue    queue
+	runs     runQueue
+	pick     *rand.Rand
+	urgent   []func() // to be done before the next step
+	current  uint64   // the step that is being processed: the cause of what follows
+	steps    uint64
+	messages uint64
+
+	net       *netsim.Net
+	netChance *rand.Rand
+	frames    uint64
+	arrivals  []netsim.Delivery // reused
+
+	members []*member
+	named   map[string]*member
+	clients []*client
+	nemesis *nemesis
+
+	trace   *trace
+	history *promise.History
+	replica *store.State // applies the log undisturbed, each index once
+	probes  map[string]uint64
+	streams map[string]*rand.Rand
+}
+
+// Options are how a run is watched; they change nothing of what happens.
+type Options struct {
+	Keep  bool         // keep all trace records in the result
+	Watch func(Record) // told of each record as it happens
+	Stop  func() bool  // asked now and then; true ends the run early
+}
+
+// newWorld builds the world of s under seed, before its first step.
+func newWorld(s *scenario.Scenario, seed uint64, opts Options) (*World, error) {
+	replica, err := store.Open()
+	if err != nil {
+		return nil, fmt.Errorf("open the replica: %w", err)
+	}
+	w := &World{
+		scenario: s, seed: seed, knobs: map[string]bool{}, named: map[string]*member{},
+		trace: newTrace(opts.Keep, opts.Watch), replica: replica, probes: map[string]uint64{}, streams: map[string]*rand.Rand{},
+	}
+	for _, k := range s.Knobs {
+		w.knobs[k.Name] = true
+	}
+	w.turnKnobs(replica)
+	w.pick = w.stream("pick")
+	w.netChance = w.stream("net")
+	w.net = netsim.New(netConfig(s.Network))
+	w.history = &promise.History{Start: s.Starts, Config: clusterConfig(s)}
+	w.jobs = newJobBook(w, s)
+	for i, name := range s.Members.Names() {
+		w.addMember(name, i < s.Members.Servers)
+	}
+	w.addClients()
+	w.nemesis = newNemesis(w)
+	return w, nil
+}
+
+// turnKnobs breaks the rules of the state machine that the scenario names.
+func (w *World) turnKnobs(state *store.State) {
+	for _, k := range w.scenario.Knobs {
+		if _, ok := store.Knobs[k.Name]; ok {
+			state.Mutate(k.Name)
+		}
+	}
+}
+
+// netConfig is a LAN with the latency that the scenario asks for.
+func netConfig(n scenario.Network) netsim.Config {
+	c := netsim.LAN()
+	c.Latency = netsim.Range{Lo: n.Latency.Lo, Hi: n.Latency.Hi}
+	// A thousandth of the frames takes ten times as long: a retransmission. Times a
+	// hundred, as on a LAN of microseconds, it would be an outage here.
+	c.TailTimes = 10
+	return c
+}
+
+// stream returns the chance of one concern, the same for the same seed.
+func (w *World) stream(name string) *rand.Rand { return netsim.Stream(w.seed, name) }
+
+// chance returns the stream of a concern as far as it was used: for concerns without an
+// owner to keep it.
+func (w *World) chance(name string) *rand.Rand {
+	r, ok := w.streams[name]
+	if !ok {
+		r = w.stream(name)
+		w.streams[name] = r
+	}
+	return r
+}
+
+// wall is what a clock that is right shows.
+func (w *World) wall() time.Time { return w.scenario.Starts.Add(w.now) }
+
+// after runs f when d has passed, whatever happens to the members.
+func (w *World) after(d time.Duration, f func()) (stop func()) {
+	return w.queue.add(w.now+max(d, 0), nil, f).stop
+}
+
+// runUntil lives until the given moment of virtual time. It returns false when stop, asked
+// every few thousand steps, said so.
+func (w *World) runUntil(end time.Duration, stop func() bool) bool {
+	for {
+		w.steps++
+		if w.steps%4096 == 0 && stop != nil && stop() {
+			return false
+		}
+		if !w.step(end) {
+			return true
+		}
+	}
+}
+
+// step does the next thing there is to do up to end; false: there is nothing.
+func (w *World) step(end time.Duration) bool {
+	w.current = 0
+	head := w.queue.head()
+	switch {
+	case len(w.urgent) > 0:
+		f := w.urgent[0]
+		w.urgent = slices.Delete(w.urgent, 0, 1)
+		f()
+	case head != nil && head.at <= w.now:
+		w.goOff(w.queue.pop())
+	case len(w.runs.ready) > 0:
+		w.runs.take(int(netsim.Below(w.pick, uint64(len(w.runs.ready))))).step()
+	case head != nil && head.at <= end:
+		w.now = head.at
+	default:
+		w.now = end
+		return false
+	}
+	return true
+}
+
+func (w *World) goOff(t *timer) {
+	fire := t.fire
+	t.fire = nil
+	w.current = t.cause
+	if t.lane == nil {
+		fire()
+		return
+	}
+	t.lane.run(fire)
+}
+
+// note files something worth telling that a model did.
+func (w *World) note(kind Kind, member, actor string, data any, format string, args ...any) {
+	what := format
+	if len(args) > 0 {
+		what = fmt.Sprintf(format, args...)
+	}
+	w.trace.add(Record{Cause: w.current, At: w.now, Kind: kind, Member: member, Actor: actor, What: what, Data: data}, nil)
+}
+
+// probe counts that the run came by a rare place.
+func (w *World) probe(name string) { w.probes[name]++ }
+
+// close lets go of what the members hold.
+func (w *World) close() {
+	for _, m := range w.members {
+		if m.up() {
+			m.life.close()
+		}
+	}
+	w.replica.Close()
+}
