@@ -64,7 +64,7 @@ func (c *clients) cancel(id uint64) {
 }
 
 // assign gives the slot its next attempt: the first, or the one after a back-off.
-func (c *clients) assign(id uint64) {
+func (c *clients) assign(id uint64) uint64 {
 	n := uint32(1)
 	if x := c.execution(id); x != nil && len(x.Slots) > 0 {
 		n = x.Slots[0].N + 1
@@ -72,18 +72,31 @@ func (c *clients) assign(id uint64) {
 	slot := &orrerypb.SlotAssignment{N: n, Place: &orrerypb.Place{Member: "m", Incarnation: 1}}
 	item := &orrerypb.AssignItem{Execution: id, Slots: []*orrerypb.SlotAssignment{slot}}
 	c.do(&orrerypb.Command{Body: &orrerypb.Command_Assign{Assign: &orrerypb.Assign{Items: []*orrerypb.AssignItem{item}}}})
+	return id
 }
 
 func (c *clients) finish(id uint64, succeeded bool) {
+	if ref := c.attempt(id); ref != nil {
+		result := &orrerypb.Result{Succeeded: succeeded, StartedNs: c.at - 5, FinishedNs: c.at - 1}
+		items := []*orrerypb.FinishItem{{Attempt: ref, Result: result}}
+		c.do(&orrerypb.Command{Body: &orrerypb.Command_Finish{Finish: &orrerypb.Finish{Items: items}}})
+	}
+}
+
+func (c *clients) lose(id uint64) {
+	if ref := c.attempt(id); ref != nil {
+		items := []*orrerypb.LostItem{{Attempt: ref, Reason: "silent"}}
+		c.do(&orrerypb.Command{Body: &orrerypb.Command_Lost{Lost: &orrerypb.Lost{Items: items}}})
+	}
+}
+
+// attempt is the newest attempt of an execution; nil: there is none.
+func (c *clients) attempt(id uint64) *orrerypb.AttemptRef {
 	x := c.execution(id)
 	if x == nil || len(x.Slots) == 0 {
-		return
+		return nil
 	}
-	item := &orrerypb.FinishItem{
-		Attempt: &orrerypb.AttemptRef{Execution: id, N: x.Slots[0].N, Fence: x.Slots[0].Fence},
-		Result:  &orrerypb.Result{Succeeded: succeeded, StartedNs: c.at - 5, FinishedNs: c.at - 1},
-	}
-	c.do(&orrerypb.Command{Body: &orrerypb.Command_Finish{Finish: &orrerypb.Finish{Items: []*orrerypb.FinishItem{item}}}})
+	return &orrerypb.AttemptRef{Execution: id, N: x.Slots[0].N, Fence: x.Slots[0].Fence}
 }
 
 func (c *clients) execution(id uint64) (x *orrerypb.ExecutionRecord) {
@@ -126,7 +139,7 @@ func (c *clients) executions() (all []*orrerypb.ExecutionRecord) {
 }
 
 var (
-	fewNames    = rapid.SampledFrom([]string{"a", "b", "backup", "back.up", "B", "c-1"})
+	fewNames    = rapid.SampledFrom([]string{"B", "a", "back.up", "backup", "c-1"})
 	fewTexts    = rapid.SampledFrom([]string{"", "up", "Backup", "@every 1h", "@hourly"})
 	fewMaps     = rapid.MapOfN(rapid.SampledFrom([]string{"k", "l"}), rapid.SampledFrom([]string{"", "v"}), 0, 2)
 	fewStatuses = rapid.SampledFrom([]string{"", "success", "failed", "partially_failed", "untriggered"})
@@ -134,30 +147,39 @@ var (
 
 func (c *clients) anything(t *rapid.T) {
 	name, id := fewNames.Draw(t, "job"), rapid.Uint64Range(1, c.s.Meta().LastExecution+1).Draw(t, "execution")
-	switch rapid.IntRange(0, 9).Draw(t, "command") {
+	switch rapid.IntRange(0, 14).Draw(t, "command") {
 	case 0, 1, 2:
-		job := &orrerypb.Job{
-			Name: name, DisplayName: fewTexts.Draw(t, "display name"), Schedule: fewTexts.Draw(t, "schedule"),
-			Metadata: fewMaps.Draw(t, "metadata"), Labels: fewMaps.Draw(t, "labels"), Disabled: rapid.Bool().Draw(t, "disabled"),
-			History: 2, Retry: &orrerypb.Retry{Max: rapid.Int64Range(0, 2).Draw(t, "retries"), Jitter: -1},
-		}
-		if need := fewNames.Draw(t, "need"); need < name {
-			job.Needs = []*orrerypb.Need{{Job: need, On: uint32(orrery.NeedAlways)}}
-		}
-		c.put(job, rapid.Int64Range(0, 3).Draw(t, "next"))
+		c.putAnything(t, name)
 	case 3:
 		c.delete(name)
-	case 4, 5:
+	case 4, 5, 6:
 		c.assign(c.run(name))
-	case 6:
-		c.backfill(name, rapid.Int64Range(1, 3).Draw(t, "due"))
 	case 7:
-		c.assign(id)
+		c.backfill(name, rapid.Int64Range(1, 3).Draw(t, "due"))
 	case 8:
+		c.assign(id)
+	case 9, 10, 11:
 		c.finish(id, rapid.Bool().Draw(t, "succeeded"))
-	case 9:
+	case 12:
+		c.lose(id)
+	case 13:
 		c.cancel(id)
+	case 14:
+		c.finish(c.assign(c.run(name)), rapid.Bool().Draw(t, "succeeded"))
 	}
+}
+
+func (c *clients) putAnything(t *rapid.T, name string) {
+	job := &orrerypb.Job{
+		Name: name, DisplayName: fewTexts.Draw(t, "display name"), Schedule: fewTexts.Draw(t, "schedule"),
+		Metadata: fewMaps.Draw(t, "metadata"), Labels: fewMaps.Draw(t, "labels"), Disabled: rapid.Bool().Draw(t, "disabled"),
+		History: 3, Retry: &orrerypb.Retry{Max: rapid.Int64Range(0, 2).Draw(t, "retries"), Jitter: -1},
+	}
+	need := fewNames.Draw(t, "need")
+	if _, parent := c.s.Job(need); parent != nil && need < name {
+		job.Needs = []*orrerypb.Need{{Job: need, On: uint32(orrery.NeedAlways)}}
+	}
+	c.put(job, rapid.Int64Range(0, 3).Draw(t, "next"))
 }
 
 func anyPage(t *rapid.T) page {
@@ -184,7 +206,10 @@ func TestListsHoldWhatWasAskedFor(t *testing.T) {
 		}
 		defer s.Close()
 		c := &clients{s: s, at: 1}
-		for range rapid.IntRange(0, 60).Draw(t, "commands") {
+		for _, name := range []string{"a", "B", "backup"} {
+			c.putAnything(t, name)
+		}
+		for range rapid.IntRange(20, 80).Draw(t, "commands") {
 			c.anything(t)
 		}
 		for range 5 {
@@ -285,13 +310,16 @@ func compareJobs(order string, a, b *orrerypb.JobView) int {
 
 func (c *clients) listExecutions(t *rapid.T) {
 	p := anyPage(t)
-	instant := rapid.OneOf(rapid.Just(int64(0)), rapid.Int64Range(1, c.at+1))
+	instant := rapid.Custom(func(t *rapid.T) int64 {
+		return max(0, c.at-rapid.Int64Range(0, 100).Draw(t, "seconds ago")*1e9) // commands are whole seconds apart
+	})
 	req := &orrerypb.ListExecutionsRequest{
 		Job:  rapid.OneOf(rapid.Just(""), fewNames).Draw(t, "of job"),
 		Open: rapid.Bool().Draw(t, "open"), Ascending: rapid.Bool().Draw(t, "ascending"),
 		Sort:    rapid.SampledFrom(namesOf(executionOrders)).Draw(t, "sort"),
 		Outcome: rapid.SampledFrom([]uint32{0, 0, 0, 1, 2, 3, 4, 5}).Draw(t, "outcome"),
-		Start:   p.start, Limit: p.limit, FromNs: instant.Draw(t, "from"), ToNs: instant.Draw(t, "to"),
+		Start:   p.start, Limit: p.limit, FromNs: instant.Draw(t, "from"),
+		ToNs: rapid.OneOf(rapid.Just(int64(0)), instant).Draw(t, "to"),
 	}
 	r := c.s.Answer(&orrerypb.Request{Body: &orrerypb.Request_ListExecutions{ListExecutions: req}})
 	_, state := c.s.Job(req.Job)
@@ -460,6 +488,24 @@ func TestStatusTellsTheSettingsInForce(t *testing.T) {
 	r := c.s.Answer(&orrerypb.Request{Body: &orrerypb.Request_Status{Status: &orrerypb.StatusRequest{}}})
 	if !r.Paused || r.Config.Zone != "Europe/Berlin" || r.Config.LostAfterNs != 30e9 || r.Index != c.s.Index() {
 		t.Errorf("status gives %v", r)
+	}
+}
+
+// Pages of equal ones neither overlap nor leave one out, however long the list.
+func TestEqualOnesKeepTheirPlaces(t *testing.T) {
+	c := &clients{s: newState(t), at: 1}
+	var want, got []uint64
+	c.put(&orrerypb.Job{Name: "a", Schedule: "@hourly", History: 100}, 1)
+	for range 60 {
+		want = append(want, c.run("a"))
+	}
+	for start := range uint64(60) {
+		list := &orrerypb.ListExecutionsRequest{Sort: "attempt", Ascending: true, Start: start, Limit: 1}
+		r := c.s.Answer(&orrerypb.Request{Body: &orrerypb.Request_ListExecutions{ListExecutions: list}})
+		got = append(got, r.Executions[0].Id)
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("one by one they are %v; want %v", got, want)
 	}
 }
 

@@ -359,6 +359,11 @@ func TestReplacedStatesEnd(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for range 3 {
+		if s.Restore(bytes.NewReader(whole[:len(whole)-1])) == nil {
+			t.Fatal("half a snapshot was restored")
+		}
+	}
 	if _, last := p.Next(1 << 20); !last {
 		t.Error("the snapshot of a replaced state does not end")
 	}
