@@ -3,12 +3,13 @@ package raft
 // canvass asks the others whether they would vote for this server: a server that cannot
 // win raises no term, so one that comes back from a partition disturbs nobody.
 func (n *Node) canvass() {
+	n.leader = ""
+	n.tellLeader()
+	n.role, n.forced = follower, false
 	if n.disk.failed {
 		return // it could not write its own vote
 	}
-	n.leader = ""
-	n.tellLeader()
-	n.role, n.forced = preCandidate, false
+	n.role = preCandidate
 	n.clearVotes()
 	if n.won(1) {
 		return

@@ -203,6 +203,14 @@ func (n *Node) note(e Event) {
 	n.host.Note(e)
 }
 
+// must panics when what Raft makes impossible has happened, unless a rule was broken on
+// purpose: then it is for the promises to notice.
+func (n *Node) must(ok bool, format string, args ...any) {
+	if !ok && n.cfg.broken == (knobs{}) {
+		panic("raft: " + n.cfg.Self + " " + fmt.Sprintf(format, args...))
+	}
+}
+
 func (n *Node) quorum() int { return len(n.cfg.Servers)/2 + 1 }
 
 // Leading returns the term in which this server believes to lead.

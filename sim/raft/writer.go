@@ -2,7 +2,6 @@ package raft
 
 import (
 	"encoding/binary"
-	"fmt"
 
 	"orrery/sim/disk"
 )
@@ -173,10 +172,4 @@ func (n *Node) compact(index uint64) {
 		n.disk.delete(logKey(i))
 	}
 	n.log.compact(to)
-}
-
-func (n *Node) must(ok bool, format string, args ...any) {
-	if !ok && n.cfg.broken == (knobs{}) {
-		panic("raft: " + n.cfg.Self + " " + fmt.Sprintf(format, args...))
-	}
 }
