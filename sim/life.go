@@ -57,6 +57,7 @@ func (l *life) begin() {
 	}
 	for _, a := range ports.Actors() {
 		l.host.spawn(a)
+		l.host.post(a.Name, actors.Start{})
 	}
 	l.gossip.Start()
 	if m.server {
