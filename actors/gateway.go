@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"time"
@@ -37,6 +38,9 @@ const (
 	// maxReplyBytes bounds an answer to another member: it must fit an envelope.
 	maxReplyBytes = wire.MaxMessage - 4<<10
 )
+
+// ClientName is the actor that a client's address has in place of a Gateway.
+const ClientName = "client"
 
 // Ask is a client's request at its own member: from the API to the Gateway. The answer
 // is Answered, exactly one. The request is not to be changed any more.
@@ -185,14 +189,13 @@ func (g *Gateway) draw() uint64 {
 }
 
 // arrived takes a request from another member's Gateway or from a client's address. A
-// sending that came before is a double: its answer is under way or was given.
+// sending that came before is a double: its answer is under way or was given. One that
+// names nobody to answer gets none.
 func (g *Gateway) arrived(m *orrerypb.ClientRequest) {
-	actor := m.GetActor()
-	if actor == "" {
-		actor = GatewayName
-	}
+	actor := cmp.Or(m.GetActor(), GatewayName)
 	from := origin{Address{m.GetMember(), actor}, m.GetId(), m.GetIncarnation()}
-	if !g.seen.note(from) {
+	foreign := m.GetMember() != "" && m.GetMember() != g.env.Self()
+	if !foreign || actor != GatewayName && actor != ClientName || !g.seen.note(from) {
 		return
 	}
 	g.admit(from, m.GetRequest(), time.Duration(max(0, m.GetAgeNs())))

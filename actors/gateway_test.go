@@ -80,6 +80,7 @@ func TestOnlyTheLeaderStamps(t *testing.T) {
 		t.Fatalf("sent %v", sent)
 	}
 	leader, _ := newLeadingGateway()
+	leader.self = "m2"
 	sent.AgeNs = int64(3 * time.Second)
 	leader.wall = leader.wall.Add(-time.Hour) // jumps
 	leader.give(sent)
@@ -288,6 +289,22 @@ func TestGatewayRefusesWhatCanNeverBe(t *testing.T) {
 				sent = env.taken()
 			}
 			if len(sent) != 1 || codeOf(sent[0].Msg.(Answered).Response) != orrery.Invalid || sent[0].Msg.(Answered).Response.GetAnswer().GetText() == "" {
+				t.Fatalf("sent %v", sent)
+			}
+		})
+	}
+}
+
+func TestARequestThatNamesNobodyToAnswerIsDropped(t *testing.T) {
+	for name, request := range map[string]*orrerypb.ClientRequest{
+		"no member":      {Id: 1, Request: runJob("a")},
+		"the own member": {Id: 1, Member: "m1", Request: runJob("a")},
+		"another actor":  {Id: 1, Member: "m2", Actor: StoreName, Request: runJob("a")},
+	} {
+		t.Run(name, func(t *testing.T) {
+			env, _ := newLeadingGateway()
+			env.give(request)
+			if sent := env.taken(); len(sent) != 0 || len(env.armed) != 0 {
 				t.Fatalf("sent %v", sent)
 			}
 		})
