@@ -215,6 +215,3 @@ func (c *change) releaseVersion(j *job, version uint64) {
 }
 
 func (x *execution) closed() bool { return x.Outcome != uint32(orrery.OutcomeNone) }
-
-// serial reports whether it runs one after the other with its like.
-func (x *execution) serial() bool { return serialCause(x.Cause) }

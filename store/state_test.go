@@ -1,0 +1,142 @@
+package store
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"orrery"
+	"orrery/proto/orrerypb"
+)
+
+func TestApplyPanicsOnWhatItCannotObey(t *testing.T) {
+	put := &orrerypb.Command{Body: &orrerypb.Command_PutJob{PutJob: &orrerypb.PutJob{Job: &orrerypb.Job{Name: "a"}}}}
+	tests := map[string]struct {
+		index uint64
+		entry *orrerypb.Entry
+	}{
+		"an entry that needs a later version":       {2, &orrerypb.Entry{NeedsVersion: Version + 1}},
+		"an index that was applied":                 {1, &orrerypb.Entry{}},
+		"a command without a body":                  {2, &orrerypb.Entry{Commands: []*orrerypb.Command{put, {}}}},
+		"a version that this server does not offer": {2, &orrerypb.Entry{Commands: []*orrerypb.Command{{Body: &orrerypb.Command_RaiseVersion{RaiseVersion: &orrerypb.RaiseVersion{Version: Version + 1}}}}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := openState(t)
+			defer func() { _ = s.Close() }()
+			s.Apply(1, 0, nil)
+			before := s.Hash()
+			defer func() {
+				if got := fmt.Sprint(recover()); !strings.HasPrefix(got, "store: ") {
+					t.Errorf("it panicked with %q", got)
+				}
+				if s.Hash() != before {
+					t.Error("it left something behind")
+				}
+			}()
+			s.Apply(test.index, 0, test.entry)
+		})
+	}
+}
+
+func TestAnEntryOfTheLogItselfMovesTheIndexOnly(t *testing.T) {
+	s := openState(t)
+	defer func() { _ = s.Close() }()
+	answers, events := s.Apply(7, 3, nil)
+	if len(answers)+len(events) != 0 || s.Index() != 7 || s.Hash() != 0 {
+		t.Errorf("answers %v, events %v, index %d, hash %x", answers, events, s.Index(), s.Hash())
+	}
+}
+
+// The entry belongs to whoever decoded it: several servers of a simulation may share it.
+func TestApplyDoesNotChangeTheEntry(t *testing.T) {
+	s := newScript()
+	defer func() { _ = s.state.Close() }()
+	for _, line := range []string{"put a retries=1", "run a", "assign 1 on=m1", "done 1 fail output=" + strings.Repeat("x", 2000)} {
+		verb, o := parseLine(line)
+		e := &orrerypb.Entry{Term: 1, Commands: []*orrerypb.Command{s.command(verb, o)}}
+		before := proto.CloneOf(e)
+		s.propose(e)
+		if !proto.Equal(e, before) {
+			t.Errorf("%s changed its entry", line)
+		}
+	}
+}
+
+// Outputs are cut to their tail, whoever sends more.
+func TestARecordKeepsTheTailOfTheOutput(t *testing.T) {
+	s := newScript()
+	defer func() { _ = s.state.Close() }()
+	s.run("put a")
+	s.run("run a")
+	s.run("assign 1 on=m1")
+	s.run("done 1 ok output=" + strings.Repeat("x", orrery.MaxOutputTail) + "end")
+	got := s.state.Executions([]orrery.ExecutionID{1})[0].Execution.Slots[0].Attempts[0].Result
+	if len(got.Output) != orrery.MaxOutputTail || !got.Truncated || !strings.HasSuffix(string(got.Output), "xend") {
+		t.Errorf("%d bytes, truncated %t", len(got.Output), got.Truncated)
+	}
+}
+
+// A slot tells of its newest attempts only, or a job that retries for a year would
+// grow for a year.
+func TestARecordKeepsTheNewestAttempts(t *testing.T) {
+	s := newScript()
+	defer func() { _ = s.state.Close() }()
+	s.run("put a retries=1000")
+	s.run("run a")
+	s.run("assign 1 on=m1")
+	const more = 30
+	for n := 2; n <= more; n++ {
+		s.run("done 1 fail")
+		s.run(fmt.Sprintf("assign 1 slot=0 n=%d on=m1", n))
+	}
+	attempts := s.state.Executions([]orrery.ExecutionID{1})[0].Execution.Slots[0].Attempts
+	if len(attempts) != attemptsKept || attempts[len(attempts)-1].N != more {
+		t.Errorf("%d attempts are kept, the last is %d", len(attempts), attempts[len(attempts)-1].N)
+	}
+	if err := s.state.CheckInvariants(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Nobody has to drain the notifications: the outbox holds the newest.
+func TestTheOutboxOfNotificationsIsBounded(t *testing.T) {
+	s := newScript()
+	defer func() { _ = s.state.Close() }()
+	s.run("put a history=1")
+	const more = 5
+	for id := range notificationsKept + more {
+		s.run("run a")
+		s.run(fmt.Sprintf("cancel %d", id+1))
+	}
+	if oldest := s.state.Notifications(1)[0].Id; oldest != more+1 || s.state.Meta().Notifications != notificationsKept {
+		t.Errorf("the oldest is %d of %d", oldest, s.state.Meta().Notifications)
+	}
+}
+
+// What the cache of versions holds can be seen in nothing but time.
+func TestTheCacheOfVersionsIsBoundedAndForgetsWhatTheStateForgot(t *testing.T) {
+	var v versions
+	for uid := uint64(1); uid <= 3*versionsCached; uid++ {
+		v.put(define(&orrerypb.JobRecord{Uid: uid, Version: 1, Job: &orrerypb.Job{}}))
+		if v.get(1, 1) == nil {
+			t.Fatalf("a version that is asked for all the time was given up for uid %d", uid)
+		}
+		if uid%3 == 0 {
+			v.drop(uid, 1)
+			if v.get(uid, 1) != nil {
+				t.Fatalf("uid %d was dropped and is there", uid)
+			}
+		}
+		if len(v.dial) > versionsCached || len(v.at) != len(v.dial) {
+			t.Fatalf("%d versions on the dial, %d in the table", len(v.dial), len(v.at))
+		}
+	}
+	for id, i := range v.at {
+		if v.dial[i].id != id || v.dial[i].def.record.Uid != id[0] {
+			t.Fatalf("the table has %v where the dial has %v", id, v.dial[i].id)
+		}
+	}
+}
