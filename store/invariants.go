@@ -18,7 +18,11 @@ import (
 // may break. It returns all that is wrong, nil when nothing is. It reads the whole
 // state: tests and simulations use it, servers do not.
 func (s *State) CheckInvariants() error {
-	a := audit{s: s, index: make(map[string]string), want: make(map[string]string), shares: make(map[uint64]share), rows: make(map[uint64]uint64), fences: make(map[uint64]uint64), trees: make(map[uint64]uint64)}
+	a := audit{
+		s: s, index: make(map[string]string), want: make(map[string]string),
+		shares: make(map[uint64]share), rows: make(map[uint64]uint64),
+		trees: make(map[uint64]uint64), fences: make(map[uint64]uint64),
+	}
 	s.kv.view(func(t *tx) {
 		a.t = t
 		a.read()

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"testing"
@@ -28,6 +29,7 @@ func TestAnySequenceOfEntriesKeepsTheInvariants(t *testing.T) {
 			"time":    func(t *rapid.T) { m.now += rapid.Int64Range(-2, 30).Draw(t, "seconds") },
 			"leader":  func(*rapid.T) { m.term++ },
 			"restart": m.restart,
+			"restore": m.restore,
 		})
 	})
 }
@@ -162,6 +164,24 @@ func (m *machine) restart(t *rapid.T) {
 	}
 	_ = m.servers[1].Close()
 	m.servers[1] = fresh
+}
+
+// restore replaces a server by one that was given a snapshot of the other.
+func (m *machine) restore(t *rapid.T) {
+	var stream bytes.Buffer
+	snapshot := m.servers[0].Snapshot()
+	defer snapshot.Close()
+	for last := false; !last; {
+		var chunk []byte
+		chunk, last = snapshot.Next(512)
+		stream.Write(chunk)
+	}
+	if err := m.servers[1].Restore(&stream); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.servers[1].CheckInvariants(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // entry draws a batch of commands, most of them plausible.

@@ -2832,7 +2832,7 @@ type Answer struct {
 	Execution     uint64                 `protobuf:"varint,5,opt,name=execution,proto3" json:"execution,omitempty"` // created or touched
 	Changed       bool                   `protobuf:"varint,6,opt,name=changed,proto3" json:"changed,omitempty"`     // false: it was late or doubled and changed nothing
 	Index         uint64                 `protobuf:"varint,7,opt,name=index,proto3" json:"index,omitempty"`         // of the entry that had the effect
-	More          uint32                 `protobuf:"varint,8,opt,name=more,proto3" json:"more,omitempty"`           // Forget: records left to drop, 0 when done
+	More          uint32                 `protobuf:"varint,8,opt,name=more,proto3" json:"more,omitempty"`           // Forget: 0 when nothing is left to drop
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
