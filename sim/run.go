@@ -190,14 +190,20 @@ func (w *World) undecided() time.Duration {
 func (w *World) strays() (unreported, orphans int) {
 	const page = 512
 	grace := 5 * w.history.Config.HeartbeatEvery
-	ended := map[uint64]bool{}
-	alive := map[uint64]bool{}
+	// A process counts for its attempt while it runs, and for a while after it ended: its
+	// result is on the way.
+	const running, reporting, overdue = 1, 2, 3
+	processes := map[uint64]int{}
 	for i := range w.history.Processes {
-		p := &w.history.Processes[i]
-		if p.Ended < 0 {
-			alive[uint64(p.Fence)] = true
-		} else if p.Ended < w.now-grace {
-			ended[uint64(p.Fence)] = true
+		switch p := &w.history.Processes[i]; {
+		case p.Ended < 0:
+			processes[uint64(p.Fence)] = running
+		case p.PowerLost:
+			delete(processes, uint64(p.Fence))
+		case p.Ended >= w.now-grace:
+			processes[uint64(p.Fence)] = reporting
+		default:
+			processes[uint64(p.Fence)] = overdue
 		}
 	}
 	for after, more := uint64(0), true; more; {
@@ -209,11 +215,13 @@ func (w *World) strays() (unreported, orphans int) {
 				}
 				assigned := slot.GetAttempts()[len(slot.GetAttempts())-1].GetAssignedNs()
 				old := w.wall().UnixNano()-assigned > int64(grace)
-				switch {
-				case ended[slot.GetFence()]:
+				switch processes[slot.GetFence()] {
+				case overdue:
 					unreported++
-				case old && !alive[slot.GetFence()]:
-					orphans++
+				case 0:
+					if old {
+						orphans++
+					}
 				}
 			}
 			after = e.Execution.GetId()
