@@ -163,7 +163,6 @@ func (d *Dispatcher) readyRead(m ReadyRead) {
 		id := orrery.ExecutionID(je.Execution.GetId())
 		r.after = id
 		if !r.placed[id] && !d.placeReady(je, candidates) {
-			d.env.Emit(ProbeNoRoom)
 			r.unmet = earlier(r.unmet, id)
 		}
 	}
@@ -187,6 +186,9 @@ func (d *Dispatcher) endSweep() {
 		r.hungry, r.starving = r.unmet, r.crowded
 	}
 	r.starving = r.starving || r.crowded
+	if r.unmet != 0 {
+		d.env.Emit(ProbeNoRoom)
+	}
 	if next := r.next; next != 0 {
 		d.sweep(next)
 	}
