@@ -104,7 +104,7 @@ func (n *Node) install(p *peer, s *snapshot) {
 		n.deletePieces(s)
 		return
 	}
-	n.abandon(&n.taking)
+	n.abandon()
 	if term, known := n.log.term(s.index); known && term == s.term {
 		n.replaceBy(s)
 	} else {

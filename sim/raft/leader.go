@@ -60,20 +60,18 @@ func (n *Node) abdicate(why string) {
 	if n.role != leader {
 		return
 	}
-	lead := n.lead
-	n.lead = leadership{}
 	n.role, n.leader = follower, ""
 	n.note(Event{Kind: SteppedDown, Text: why})
 	n.postpone()
-	for _, p := range lead.proposals {
+	for _, p := range n.lead.proposals {
 		if !n.host.Chance("raft/never-answer") {
 			n.failed(p.seq, true)
 		}
 	}
-	for _, c := range lead.checks {
+	for _, c := range n.lead.checks {
 		n.verified(c.seq, false)
 	}
-	if lead.gained {
+	if n.lead.gained {
 		n.lost = n.term
 		if n.host.Chance("raft/late-loss") {
 			n.host.After(netsim.Between(n.chance, n.cfg.HeartbeatEvery, 2*time.Second), n.tellLost)

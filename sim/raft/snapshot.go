@@ -78,7 +78,7 @@ func (n *Node) SnapshotChunk(id, index uint64, chunk []byte, last bool) {
 	case last:
 		n.finish(s)
 	case n.host.Chance("raft/abandon-snapshot"):
-		n.abandon(&n.taking)
+		n.abandon()
 	default:
 		n.whenDurable(func() {
 			if n.taking == s {
@@ -106,13 +106,12 @@ func (n *Node) keepHead(s *snapshot) {
 	n.disk.put(headKey(s.id), b)
 }
 
-// finish makes a snapshot of the Store the newest, unless one that was installed
-// meanwhile is newer.
+// finish makes a snapshot of the Store the newest. None that is newer was installed
+// meanwhile: that would have ended this one.
 func (n *Node) finish(s *snapshot) {
 	term, known := n.log.term(s.index)
-	if !known || s.index < n.snapped() {
-		n.abandon(&n.taking)
-		return
+	if !known {
+		panic(fmt.Sprintf("raft: %s gets a snapshot at %d, its log begins at %d", n.cfg.Self, s.index, n.log.base+1))
 	}
 	s.term = term
 	n.keepHead(s)
@@ -125,12 +124,12 @@ func (n *Node) finish(s *snapshot) {
 	})
 }
 
-// abandon drops a snapshot that is not whole.
-func (n *Node) abandon(unfinished **snapshot) {
-	if s := *unfinished; s != nil {
+// abandon drops the snapshot that is being taken, if there is one.
+func (n *Node) abandon() {
+	if s := n.taking; s != nil {
 		n.note(Event{Kind: SnapshotAbandoned, Index: s.index})
 		n.deletePieces(s)
-		*unfinished = nil
+		n.taking = nil
 	}
 }
 

@@ -337,7 +337,22 @@ func (s *storm) calm() {
 
 // quiet holds how much was said against what there was to say: servers that ask each
 // other the same again and again are not found by what comes of it.
+//
+// And it looks at what is left on the disks: each record belongs to the log, its snapshot
+// or one that is being taken.
 func (s *storm) quiet() {
+	for _, on := range s.servers {
+		n := on.node
+		s.until(time.Second, func() bool { s.React(); return n.disk.newest() == n.disk.durable })
+		want := wanted(n)
+		if n.taking != nil {
+			want += int(n.taking.pieces)
+		}
+		if left := on.disk.Records("raft/"); len(left) != want {
+			s.t.Fatalf("seed %d: %s has %d records on its disk, want %d", s.seed, on.name, len(left), want)
+		}
+	}
+
 	const most = 300 // a second, where 40 are heartbeats and a storm has 80 on average
 	if seconds := uint64(s.now / time.Second); s.frames > most*(seconds+1) {
 		s.t.Fatalf("seed %d: %d frames in %d s", s.seed, s.frames, seconds)

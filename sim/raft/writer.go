@@ -152,10 +152,9 @@ func (n *Node) append(term uint64, data []byte) {
 	n.disk.put(logKey(n.log.last()), value)
 }
 
-// truncate forgets index and all after it, the last first: whatever part of this reaches
-// the disk, what is left there is a log.
+// truncate forgets index and all after it.
 func (n *Node) truncate(index uint64) {
-	for i := n.log.last(); i >= index; i-- {
+	for i := index; i <= n.log.last(); i++ {
 		n.disk.delete(logKey(i))
 	}
 	n.log.truncate(index)
