@@ -22,20 +22,20 @@ func TestLargeCluster(t *testing.T) {
 	t.Logf("three crashes are known to all after %v", w.mustAgree(40*time.Second))
 	names := w.names()
 	w.net.Partition("split", names[:100], names[100:])
-	w.run(time.Minute)
+	w.run(20 * time.Second)
 	w.mend("split")
 	t.Logf("a partition is healed after %v", w.mustAgree(60*time.Second))
 	if w.largest > maxSync {
 		t.Errorf("a packet of %d bytes", w.largest)
 	}
 	before, bytes := w.frames, w.bytes
-	w.run(time.Minute)
+	w.run(10 * time.Second)
 	frames := w.frames - before
 	t.Logf("idle: %d packets, %d bytes a second and member; the largest of all had %d bytes",
-		frames/60/205, (w.bytes-bytes)/60/205, w.largest)
+		frames/10/205, (w.bytes-bytes)/10/205, w.largest)
 	// A probe, its answer, a thirtieth of an exchange, tries for the three that are gone.
-	if most := uint64(205 * 60 * 4); frames > most {
-		t.Errorf("%d packets in a minute of idleness, want at most %d", frames, most)
+	if most := uint64(205 * 10 * 4); frames > most {
+		t.Errorf("%d packets in ten seconds of idleness, want at most %d", frames, most)
 	}
 }
 

@@ -142,14 +142,14 @@ func (w *world) run(d time.Duration) {
 }
 
 // until lets time pass until cond holds, d at most, and returns how long that took. cond
-// is looked at a hundred times a second.
+// is looked at often where that is cheap.
 func (w *world) until(d time.Duration, cond func() bool) (time.Duration, bool) {
-	began := w.now
+	began, pause := w.now, time.Duration(len(w.members))*5*ms
 	for !cond() {
 		if w.now-began >= d {
 			return d, false
 		}
-		w.run(10 * ms)
+		w.run(pause)
 	}
 	return w.now - began, true
 }
