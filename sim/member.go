@@ -26,14 +26,14 @@ type member struct {
 	machine    *lane // of the supervisor: dies with the power only
 	life       *life // of the agent; the last one when the member is down
 	chance     *rand.Rand
-	running    map[orrery.Fence]int // processes that run, by their place in the history
+	started    map[orrery.Fence]int // its processes, by their place in the history
 }
 
 // incarnationKey is where a member remembers how often it was started.
 const incarnationKey = "agent/incarnation"
 
 func (w *World) addMember(name string, server bool) {
-	m := &member{world: w, name: name, server: server, tags: map[string]string{}, chance: w.stream("member/" + name), running: map[orrery.Fence]int{}}
+	m := &member{world: w, name: name, server: server, tags: map[string]string{}, chance: w.stream("member/" + name), started: map[orrery.Fence]int{}}
 	for _, t := range w.scenario.Tags {
 		if t.Member == name {
 			m.tags[t.Key] = t.Value

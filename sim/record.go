@@ -99,7 +99,7 @@ func (w *World) endLeadership(m *member) {
 func (w *World) processStarted(m *member, p *process.Process) {
 	w.note(Noted, m.name, "process", nil, "%s %s started", p.Run.GetJob(), attemptText(p.Run.GetAttempt()))
 	id, fence := wire.ToAttempt(p.Run.GetAttempt())
-	m.running[fence] = len(w.history.Processes)
+	m.started[fence] = len(w.history.Processes)
 	w.history.Processes = append(w.history.Processes, promise.Process{
 		Member: m.name, Incarnation: p.Run.GetIncarnation(), Attempt: id, Fence: fence,
 		Job: p.Run.GetJob(), UID: orrery.UID(p.Run.GetUid()), Exclusive: p.Run.GetExclusive(),
@@ -108,15 +108,20 @@ func (w *World) processStarted(m *member, p *process.Process) {
 	w.nemesis.processEvent(m, scenario.Starting, p.Run.GetJob())
 }
 
+// processEnded hears of the end of a process; a second time when the power went before
+// its exit status was on a disk, so that nobody can ever tell it.
 func (w *World) processEnded(m *member, p *process.Process) {
 	_, fence := wire.ToAttempt(p.Run.GetAttempt())
-	i, ok := m.running[fence]
+	i, ok := m.started[fence]
 	if !ok {
 		return // it never started
 	}
-	delete(m.running, fence)
 	h := &w.history.Processes[i]
-	h.Ended, h.Result, h.PowerLost = w.now, p.Result, p.PowerLost
+	h.PowerLost = p.PowerLost
+	if h.Ended >= 0 {
+		return
+	}
+	h.Ended, h.Result = w.now, p.Result
 	w.note(Noted, m.name, "process", nil, "%s %s ended: %s", p.Run.GetJob(), attemptText(p.Run.GetAttempt()), resultText(p))
 	w.nemesis.processEvent(m, scenario.Finishing, p.Run.GetJob())
 }
