@@ -90,7 +90,7 @@ type Result struct {
 	Reason    Reason
 	Started   time.Time // by the member's clock
 	Finished  time.Time
-	Output    []byte // the tail, at most MaxOutputTail bytes
+	Output    []byte // the tail, at most MaxChainOutput bytes; records keep MaxOutputTail of it
 	Truncated bool   // more was written than is kept here
 }
 
