@@ -17,7 +17,7 @@ func (c *change) assign(command *orrerypb.Assign) *orrerypb.Answer {
 	answer := unchanged()
 	for _, item := range command.Items {
 		x := c.execution(item.Execution)
-		if x == nil || x.closed() || x.Cancelling != "" {
+		if x == nil || x.closed() {
 			continue
 		}
 		if c.assignExecution(x, item.Slots) {

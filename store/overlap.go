@@ -18,7 +18,7 @@ func (c *change) admit(j *job, x *execution, members []*orrerypb.Place) bool {
 	})
 	lane := laneOf(x.ExecutionRecord)
 	switch policy := j.def.job.Overlap; {
-	case c.permits(j, lane) && !c.waiting(j, lane):
+	case c.permits(j, lane): // then nobody of the lane waits: see release
 		return c.start(x, members)
 	case lane == laneSerial:
 		c.save(x)
@@ -35,15 +35,6 @@ func (c *change) admit(j *job, x *execution, members []*orrerypb.Place) bool {
 // permits reports whether one more execution of a lane may start now.
 func (c *change) permits(j *job, lane string) bool {
 	return mayStart(j.JobState, j.def, lane) || c.s.knobs["no-overlap-check"]
-}
-
-// waiting reports whether somebody of a lane waits.
-func (c *change) waiting(j *job, lane string) bool {
-	if j.Waiting == 0 {
-		return false
-	}
-	_, waits := firstID(c.t, lanePrefix(j.Uid, lane))
-	return waits
 }
 
 // mayStart is the overlap policy: it says whether one more execution of a lane may
