@@ -163,9 +163,6 @@ func (n *Node) refused(p *peer, m *message) {
 	if p.mode == catchUp || m.asked <= p.match || m.asked >= p.next {
 		return
 	}
-	if p.mode == probe && m.asked != p.next-1 {
-		return
-	}
 	p.mode = probe
 	p.flights = p.flights[:0]
 	p.next = max(p.match, n.log.meet(m.index, m.logTerm)) + 1

@@ -274,9 +274,13 @@ func TestOnlyWhatIsDurableIsConfirmed(t *testing.T) {
 	s.hears("s3", appends(3, 1, 1, 2)) // 2 and 3 are replaced, 4 goes
 	s.writtenOnce()                    // entries 3 and 4 of term 2
 	s.says()                           // nobody asks about term 2 any longer
-	s.host.sent = nil
+	s.hears("s3", appends(3, 3, 3, 0))
+	s.says()
+	if s.disk.stable != 1 {
+		t.Fatalf("the disk has %d entries of this log, want 1", s.disk.stable)
+	}
 	s.writtenOnce()
-	s.says("s3 append answer true 3/0")
+	s.says("s3 append answer true 3/0", "s3 append answer true 1/0")
 }
 
 func TestAHeartbeatDoesNotWaitForTheDiskNorLie(t *testing.T) {
@@ -309,7 +313,11 @@ func TestALeaderFindsWhereLogsMeet(t *testing.T) {
 	s.says("s3 append after 2/1: 2 2 4")
 	s.hears("s3", message{kind: appendAnswer, term: 4, yes: true, index: 5})
 	s.hears("s3", message{kind: appendAnswer, term: 4, asked: 4, index: 1, logTerm: 1}) // late
+	s.hears("s3", message{kind: appendAnswer, term: 4, yes: true, index: 2})
 	s.says()
+	if p := s.peer("s3"); p.match != 5 || p.mode != replicate {
+		t.Errorf("after answers that came late s3 has %d entries, want 5", p.match)
+	}
 }
 
 // snapshotted is a leader of term 4 whose log begins after entry 8, with a snapshot at 10.
@@ -378,12 +386,65 @@ func TestASnapshotIsInstalled(t *testing.T) {
 	}
 }
 
+// whole is a snapshot in one piece, from leader s2 of term 3.
+func whole(index, term uint64) message {
+	data := fmt.Appendf(nil, "the state at %d", index)
+	return message{kind: piece, term: 3, index: index, logTerm: term, size: uint64(len(data)), sum: checksum(data), data: data}
+}
+
+func TestASnapshotEndsALogThatContradictsIt(t *testing.T) {
+	for name, test := range map[string]struct{ term, last uint64 }{"contradicts": {2, 2}, "agrees": {1, 3}} {
+		t.Run(name, func(t *testing.T) {
+			s := stageServer(t, votedFor(3, "s2"), onDisk(1, 1, 0), onDisk(2, 1, 1), onDisk(3, 1, 1))
+			s.hears("s2", whole(2, test.term))
+			s.written()
+			s.says("s2 piece answer true of 2 has 0")
+			if _, last := s.Bounds(); last != test.last || len(apply(nil, s.host.records)) != wanted(s.Node) {
+				t.Errorf("the log ends at %d, want %d; %d records, want %d", last, test.last, len(apply(nil, s.host.records)), wanted(s.Node))
+			}
+		})
+	}
+}
+
+func TestASnapshotOfTwoHalvesIsNone(t *testing.T) {
+	s := stageServer(t, votedFor(3, "s2"))
+	m := whole(10, 2)
+	m.sum++
+	s.hears("s2", m)
+	s.written()
+	s.says()
+	s.delivers()
+	if s.snap != nil || !slices.Contains(s.host.events, BadFrame) {
+		t.Error("it was installed, or not noted")
+	}
+	s.hears("s2", whole(10, 2))
+	s.written()
+	s.delivers("restore 10")
+}
+
+func TestInstallingEndsTaking(t *testing.T) {
+	s := stageServer(t, votedFor(3, "s2"), onDisk(1, 1, 0), onDisk(2, 1, 1))
+	s.cfg.SnapshotEvery = 1
+	s.hears("s2", message{kind: appendEntries, term: 3, index: 1, logTerm: 1, commit: 1})
+	s.Applied(1)
+	s.SnapshotChunk(1, 1, []byte("the state"), false)
+	s.written()
+	s.delivers("committed 1", "store.SnapshotWanted", "store.NextChunk")
+	s.hears("s2", whole(10, 2))
+	s.written()
+	s.delivers("restore 10")
+	s.SnapshotChunk(1, 1, []byte(" at 1"), true)
+	s.written()
+	if s.snapped() != 10 || len(apply(nil, s.host.records)) != wanted(s.Node) {
+		t.Errorf("the snapshot is at %d, %d records, want 10 and %d", s.snapped(), len(apply(nil, s.host.records)), wanted(s.Node))
+	}
+}
+
 // TestASnapshotThatWasOvertakenIsNotRestored: the entries came before the snapshot was
 // on the disk, so the Store has them.
 func TestASnapshotThatWasOvertakenIsNotRestored(t *testing.T) {
-	data := []byte("the state at 2")
 	s := stageServer(t, votedFor(3, "s2"), onDisk(1, 1, 0), onDisk(2, 1, 1))
-	s.hears("s2", message{kind: piece, term: 3, index: 2, logTerm: 1, size: uint64(len(data)), sum: checksum(data), data: data})
+	s.hears("s2", whole(2, 1))
 	s.hears("s2", message{kind: appendEntries, term: 3, index: 2, logTerm: 1, commit: 2})
 	s.delivers("committed 1", "committed 2")
 	s.written()
