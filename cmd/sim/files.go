@@ -14,24 +14,34 @@ import (
 	"orrery/sim/scenario"
 )
 
-const extension = ".scenario"
+const (
+	extension = ".scenario"
+	stdin     = "-" // the argument that stands for standard input
+	stdinName = "standard input"
+)
 
-// stdin is the argument that stands for standard input.
-const stdin = "-"
+// maxScenario bounds a file in bytes: nobody writes a longer scenario, and standard input
+// may have no end.
+const maxScenario = 1 << 20
 
-// load reads the scenarios that the arguments name: files with or without their
+// load reads the scenarios that the arguments name, each once: files with or without their
 // extension, folders with all in them, or standard input. Its error tells all that is
-// wrong, a line each.
-func load(args []string) ([]*scenario.Scenario, error) {
+// wrong, a line each; what could be read is returned all the same.
+func load(args []string, in io.Reader) ([]*scenario.Scenario, error) {
 	var all []*scenario.Scenario
 	var errs []error
+	seen := map[string]bool{}
 	for _, arg := range args {
 		paths, err := find(arg)
 		errs = append(errs, err)
 		for _, path := range paths {
-			s, err := read(path)
+			if seen[path] {
+				continue
+			}
+			seen[path] = true
+			s, err := read(path, in)
 			errs = append(errs, err)
-			if s != nil {
+			if err == nil {
 				all = append(all, s)
 			}
 		}
@@ -48,14 +58,25 @@ func find(arg string) ([]string, error) {
 	for _, candidate := range []string{path, path + extension} {
 		info, err := os.Stat(candidate)
 		switch {
+		case errors.Is(err, fs.ErrNotExist):
 		case err != nil:
+			return nil, fmt.Errorf("read scenario: %w", err)
 		case info.IsDir():
 			return within(candidate)
 		default:
 			return []string{candidate}, nil
 		}
 	}
-	return nil, fmt.Errorf("%s: no such scenario: neither a file %s, nor %s, nor a folder", arg, path, path+extension)
+	return nil, missing(arg, path)
+}
+
+// missing says that there is no such scenario, and how to see which there are.
+func missing(arg, path string) error {
+	err := fmt.Errorf("%s: no such scenario: neither a file of this name, with or without %s, nor a folder", arg, extension)
+	if others, _ := within(filepath.Dir(path)); len(others) > 0 {
+		err = fmt.Errorf("%w; see sim list %s", err, filepath.Dir(path))
+	}
+	return err
 }
 
 func within(folder string) ([]string, error) {
@@ -73,17 +94,23 @@ func within(folder string) ([]string, error) {
 	return paths, err
 }
 
-func read(path string) (*scenario.Scenario, error) {
-	var text []byte
-	var err error
+func read(path string, in io.Reader) (*scenario.Scenario, error) {
 	if path == stdin {
-		path = "standard input"
-		text, err = io.ReadAll(os.Stdin)
+		path = stdinName
 	} else {
-		text, err = os.ReadFile(path)
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("read scenario: %w", err)
+		}
+		defer file.Close()
+		in = file
 	}
-	if err != nil {
+	text, err := io.ReadAll(io.LimitReader(in, maxScenario+1))
+	switch {
+	case err != nil:
 		return nil, fmt.Errorf("read scenario: %w", err)
+	case len(text) > maxScenario:
+		return nil, fmt.Errorf("%s: longer than a scenario can be, which is %d bytes", path, maxScenario)
 	}
 	s, err := scenario.Parse(filepath.ToSlash(path), text)
 	if err != nil {
@@ -94,3 +121,16 @@ func read(path string) (*scenario.Scenario, error) {
 
 // title is the name of a scenario as a person types it.
 func title(s *scenario.Scenario) string { return strings.TrimSuffix(s.Name, extension) }
+
+// again is the line that reproduces a run.
+func again(o *outcome) string {
+	name := title(o.scenario())
+	if name == stdinName {
+		name = stdin
+	}
+	line := fmt.Sprintf("go run ./cmd/sim run %s --seed %d", name, o.seed)
+	if o.diverge != "" {
+		line += " --twice"
+	}
+	return line
+}

@@ -2,11 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"os"
+	"iter"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -16,8 +15,8 @@ import (
 )
 
 type runFlags struct {
-	seed   uint64
-	seeds  string
+	seed   seedFlag
+	seeds  seedsFlag
 	twice  bool
 	format string
 	jobs   int
@@ -28,185 +27,173 @@ func runCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO…",
 		Short: "Run scenarios and judge their promises",
-		Long:  "run lives each scenario and judges its promises. A scenario is a file, with or without its\nextension, a folder (all in it), or - for standard input. Without --seed or --seeds each runs\nunder the first seed that it names.",
+		Long: "run lives each scenario and judges its promises. A scenario is a file, with or without its\n" +
+			"extension, a folder (all in it), or - for standard input. Without --seed or --seeds each runs\n" +
+			"under the first seed that it names.\n\n" +
+			"A scenario that must break a promise is as it should be when that is seen. Over several seeds\n" +
+			"it has to be seen under one of them; and one of them has to reach each probe that the scenario\n" +
+			"expects.",
 		Example: "  sim run scenarios/leader-failover\n" +
 			"  sim run scenarios/ --seeds 1..20\n" +
 			"  sim run scenarios/leader-failover --seed 7 --twice",
 		Args: needScenario,
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
-	cmd.Flags().Uint64Var(&f.seed, "seed", 0, "the seed that all chance follows from")
-	cmd.Flags().StringVar(&f.seeds, "seeds", "", "a range of seeds, such as 1..50")
+	cmd.Flags().Var(&f.seed, "seed", "the seed that all chance follows from")
+	cmd.Flags().Var(&f.seeds, "seeds", "a range of seeds, such as 1..50")
 	cmd.Flags().BoolVar(&f.twice, "twice", false, "run each twice and compare the hashes of their traces")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json (an object a line) or junit")
-	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.NumCPU(), "runs at once, each on a goroutine of its own")
+	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
 	return cmd
 }
 
 func needScenario(_ *cobra.Command, args []string) error {
 	if len(args) == 0 {
-		return fmt.Errorf("name a scenario: a file such as scenarios/leader-failover, a folder, or - for standard input")
+		return errors.New("name a scenario: a file such as scenarios/leader-failover, a folder, or - for standard input")
 	}
 	return nil
 }
 
 // job is one run to be done.
 type job struct {
-	scenario *scenario.Scenario
-	seed     uint64
+	tally *tally // of its scenario
+	seed  uint64
+	twice bool
+	say   func(line string) // hears the story as it happens; nil: nobody does
 }
+
+func (j job) scenario() *scenario.Scenario { return j.tally.scenario }
 
 // outcome is one run that was done.
 type outcome struct {
 	job
 	result  *sim.Result
-	story   []string
 	real    time.Duration
-	diverge string // with --twice: where the second run parted from the first
+	diverge string // with twice: where the second run parted from the first
 	err     error
 }
 
 func (f *runFlags) run(cmd *cobra.Command, args []string) error {
-	print, err := printer(f.format, os.Stdout)
+	switch {
+	case f.seed.set && f.seeds.set:
+		return errors.New("--seed and --seeds exclude each other")
+	case f.jobs < 1:
+		return fmt.Errorf("--jobs %d: want at least 1", f.jobs)
+	}
+	print, err := newPrinter(f.format, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	if err != nil {
 		return err
 	}
-	if f.jobs < 1 {
-		return fmt.Errorf("--jobs %d: at least 1", f.jobs)
-	}
-	scenarios, err := load(args)
+	scenarios, err := load(args, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
-	jobs, err := f.plan(cmd, scenarios)
-	if err != nil {
-		return err
-	}
-	broken, diverged, done := 0, 0, 0
+	tallies, jobs := f.plan(scenarios)
+	print.begin(jobs)
+	far := &progress{w: cmd.ErrOrStderr(), all: len(jobs)}
 	for o := range f.perform(cmd.Context(), jobs) {
 		if o.err != nil {
-			return o.err
+			return fmt.Errorf("%s: seed %d: %w", title(o.scenario()), o.seed, o.err)
 		}
-		done++
+		o.tally.add(o)
+		far.hide()
 		print.outcome(o)
-		switch {
-		case o.diverge != "":
-			diverged++
-		case !o.result.Kept || o.result.Stopped:
-			broken++
-		}
-		if len(jobs) > 1 {
-			progress(done, len(jobs), broken+diverged)
-		}
+		far.show(o)
 	}
-	print.end()
-	switch {
-	case diverged > 0:
-		return errNotDeterministic
-	case broken > 0 || done < len(jobs):
-		return errBroken
-	}
-	return nil
+	far.hide()
+	print.end(tallies)
+	return verdict(tallies)
 }
 
 // plan pairs scenarios with seeds.
-func (f *runFlags) plan(cmd *cobra.Command, scenarios []*scenario.Scenario) ([]job, error) {
+func (f *runFlags) plan(scenarios []*scenario.Scenario) ([]*tally, []job) {
+	var tallies []*tally
 	var jobs []job
 	for _, s := range scenarios {
-		from, to := s.Seeds.First, s.Seeds.First
+		first, n := s.Seeds.First, uint64(1)
 		switch {
-		case cmd.Flags().Changed("seed") && f.seeds != "":
-			return nil, fmt.Errorf("--seed and --seeds exclude each other")
-		case cmd.Flags().Changed("seed"):
-			from, to = f.seed, f.seed
-		case f.seeds != "":
-			var err error
-			if from, to, err = seedRange(f.seeds); err != nil {
-				return nil, err
-			}
+		case f.seed.set:
+			first = f.seed.seed
+		case f.seeds.set:
+			first, n = f.seeds.from, f.seeds.to-f.seeds.from+1
 		}
-		for seed := from; seed <= to; seed++ {
-			jobs = append(jobs, job{s, seed})
+		t := &tally{scenario: s, first: first, seeds: int(n), reached: map[string]bool{}}
+		tallies = append(tallies, t)
+		for i := range n {
+			jobs = append(jobs, job{tally: t, seed: first + i, twice: f.twice})
 		}
 	}
-	return jobs, nil
+	return tallies, jobs
 }
 
-// maxSeeds bounds one call: a million runs take hours, and their results a gigabyte.
-const maxSeeds = 1_000_000
-
-func seedRange(text string) (from, to uint64, err error) {
-	lo, hi, found := strings.Cut(text, "..")
-	if !found {
-		hi = lo
-	}
-	from, errFrom := strconv.ParseUint(lo, 10, 63)
-	to, errTo := strconv.ParseUint(hi, 10, 63)
-	if errFrom != nil || errTo != nil || to < from || to-from >= maxSeeds {
-		return 0, 0, fmt.Errorf("--seeds %s: want a range such as 1..50, of at most %d seeds", text, maxSeeds)
-	}
-	return from, to, nil
-}
+// ahead is how many runs a run may wait for that began before it and take longer: more
+// keep the processors busy, fewer keep less in memory.
+const ahead = 4
 
 // perform does the jobs, some at once, and yields their outcomes in the order of the jobs.
-func (f *runFlags) perform(ctx context.Context, jobs []job) func(yield func(*outcome) bool) {
+// When ctx ends it yields those that had begun, as far as they came.
+func (f *runFlags) perform(ctx context.Context, jobs []job) iter.Seq[*outcome] {
 	return func(yield func(*outcome) bool) {
 		ctx, cancel := context.WithCancel(ctx)
 		defer cancel()
-		workers := min(f.jobs, len(jobs))
-		// Results wait for their turn in channels of one. A job begins when it has a slot,
-		// in order, so that no more than twice the workers are held.
-		done := make([]chan *outcome, len(jobs))
-		for i := range done {
-			done[i] = make(chan *outcome, 1)
-		}
-		slots := make(chan struct{}, 2*workers)
-		next := make(chan int)
-		go func() {
-			defer close(next)
-			for i := range jobs {
-				select {
-				case slots <- struct{}{}:
-				case <-ctx.Done():
-					return
-				}
-				next <- i
-			}
-		}()
-		for range workers {
-			go func() {
-				for i := range next {
-					done[i] <- f.perform1(ctx, jobs[i])
-				}
-			}()
-		}
-		for i := range jobs {
-			select {
-			case o := <-done[i]:
-				<-slots
-				if !yield(o) {
-					return
-				}
-			case <-ctx.Done():
+		begun := make(chan chan *outcome, ahead*f.jobs)
+		go begin(ctx, jobs, begun, make(chan struct{}, f.jobs))
+		for done := range begun {
+			if !yield(<-done) {
 				return
 			}
 		}
 	}
 }
 
-func (f *runFlags) perform1(ctx context.Context, j job) *outcome {
+// begin starts the jobs in order, each when one of the slots is free, and hands on where
+// its outcome will be. It closes begun after the last, or when ctx ends.
+func begin(ctx context.Context, jobs []job, begun chan<- chan *outcome, slots chan struct{}) {
+	defer close(begun)
+	for _, j := range jobs {
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return
+		}
+		done := make(chan *outcome, 1)
+		select {
+		case begun <- done:
+		case <-ctx.Done():
+			return
+		}
+		go func() {
+			done <- j.do(ctx)
+			<-slots
+		}()
+	}
+}
+
+// do lives the job. A bug of the simulator itself ends the command, with the run that
+// shows it.
+func (j job) do(ctx context.Context) *outcome {
+	defer func() {
+		if bug := recover(); bug != nil {
+			panic(fmt.Sprintf("%s, seed %d: %v", title(j.scenario()), j.seed, bug))
+		}
+	}()
 	o := &outcome{job: j}
-	story := sim.NewStory(func(line string) { o.story = append(o.story, line) })
-	stop := func() bool { return ctx.Err() != nil }
+	opts := sim.Options{Stop: func() bool { return ctx.Err() != nil }}
+	story := sim.NewStory(j.scenario().Starts, j.say)
+	if j.say != nil {
+		opts.Watch = story.Tell
+	}
 	began := time.Now()
-	o.result, o.err = sim.Run(j.scenario, j.seed, sim.Options{Watch: story.Tell, Stop: stop})
+	o.result, o.err = sim.Run(j.scenario(), j.seed, opts)
 	o.real = time.Since(began)
 	if o.err != nil {
 		return o
 	}
-	story.End(o.result.Virtual)
-	if f.twice {
-		o.diverge, o.err = o.again(stop)
+	if j.say != nil {
+		story.End(o.result.Virtual)
+	}
+	if j.twice && !o.result.Stopped {
+		o.diverge, o.err = o.again(opts.Stop)
 	}
 	return o
 }
@@ -214,13 +201,19 @@ func (f *runFlags) perform1(ctx context.Context, j job) *outcome {
 // again runs the job once more. Where the hashes differ it runs it twice more, keeping
 // the traces, and says where they part.
 func (o *outcome) again(stop func() bool) (string, error) {
-	second, err := sim.Run(o.scenario, o.seed, sim.Options{Stop: stop})
-	if err != nil || second.Hash == o.result.Hash || second.Stopped {
+	second, err := sim.Run(o.scenario(), o.seed, sim.Options{Stop: stop})
+	switch {
+	case err != nil:
 		return "", err
+	case second.Stopped:
+		o.result.Stopped = true // half of what was asked for
+		return "", nil
+	case second.Hash == o.result.Hash:
+		return "", nil
 	}
 	var kept [2]*sim.Result
 	for i := range kept {
-		if kept[i], err = sim.Run(o.scenario, o.seed, sim.Options{Keep: true, Stop: stop}); err != nil {
+		if kept[i], err = sim.Run(o.scenario(), o.seed, sim.Options{Keep: true, Stop: stop}); err != nil {
 			return "", err
 		}
 	}
@@ -229,16 +222,4 @@ func (o *outcome) again(stop func() bool) (string, error) {
 		where += "; the first records that differ:\n" + at
 	}
 	return where, nil
-}
-
-// progress shows on a terminal how far a sweep has come.
-func progress(done, all, bad int) {
-	if info, err := os.Stderr.Stat(); err != nil || info.Mode()&os.ModeCharDevice == 0 {
-		return
-	}
-	end := ""
-	if done == all {
-		end = "\r\033[K"
-	}
-	fmt.Fprintf(os.Stderr, "\r\033[K%d of %d runs, %d not as they should be%s", done, all, bad, end)
 }

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The flags that say more of a wrong value than that it is wrong. Each is a pflag.Value;
+// nil, or a set of false, is a flag that was not given.
+
+// seedFlag is one seed.
+type seedFlag struct {
+	seed uint64
+	set  bool
+}
+
+func (f *seedFlag) Type() string { return "seed" }
+
+func (f *seedFlag) String() string {
+	if !f.set {
+		return ""
+	}
+	return strconv.FormatUint(f.seed, 10)
+}
+
+func (f *seedFlag) Set(text string) error {
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return errors.New("want a whole number such as 7")
+	}
+	f.seed, f.set = seed, true
+	return nil
+}
+
+// maxSeeds bounds one call: a hundred thousand runs take a day.
+const maxSeeds = 100_000
+
+// seedsFlag is a range of seeds, both ends included.
+type seedsFlag struct {
+	from, to uint64
+	set      bool
+}
+
+func (f *seedsFlag) Type() string { return "a..b" }
+
+func (f *seedsFlag) String() string {
+	if !f.set {
+		return ""
+	}
+	return fmt.Sprintf("%d..%d", f.from, f.to)
+}
+
+func (f *seedsFlag) Set(text string) error {
+	first, last, isRange := strings.Cut(text, "..")
+	if !isRange {
+		last = first
+	}
+	from, errFrom := strconv.ParseUint(first, 10, 64)
+	to, errTo := strconv.ParseUint(last, 10, 64)
+	switch {
+	case errFrom != nil || errTo != nil:
+		return errors.New("want a range such as 1..50")
+	case to < from:
+		return fmt.Errorf("the range runs backwards: want %d..%d", to, from)
+	case to-from >= maxSeeds:
+		return fmt.Errorf("want at most %d seeds", maxSeeds)
+	}
+	f.from, f.to, f.set = from, to, true
+	return nil
+}
+
+// momentFlag is a moment of virtual time: a duration since the start, or as traces and
+// stories show it.
+type momentFlag struct {
+	at  time.Duration
+	set bool
+}
+
+func (f *momentFlag) Type() string { return "moment" }
+
+func (f *momentFlag) String() string {
+	if !f.set {
+		return ""
+	}
+	return f.at.String()
+}
+
+func (f *momentFlag) Set(text string) error {
+	at, err := time.ParseDuration(text)
+	if clock := strings.Split(text, ":"); len(clock) == 3 {
+		at, err = time.ParseDuration(clock[0] + "h" + clock[1] + "m" + clock[2] + "s")
+	}
+	if err != nil || at < 0 {
+		return errors.New("want a moment such as 90s, 1m30s or 00:01:30.000")
+	}
+	f.at, f.set = at, true
+	return nil
+}
