@@ -80,6 +80,7 @@ type Dispatcher struct {
 	// The mirror.
 	attempts   map[orrery.Fence]*attempt
 	executions map[orrery.ExecutionID][]*attempt
+	strays     map[orrery.Fence]stray
 	running    map[orrery.UID]int // attempts of a job, those that were read
 	newest     orrery.Fence       // of all assigned
 	mirrored   bool               // the state has been read
@@ -236,6 +237,7 @@ func (d *Dispatcher) rest() {
 		executions: make(map[orrery.ExecutionID][]*attempt),
 		wanted:     make(map[orrery.ExecutionID]bool),
 		finishes:   finishes{known: make(map[orrery.Fence]bool)},
+		strays:     make(map[orrery.Fence]stray),
 		running:    make(map[orrery.UID]int),
 		ready:      readySweep{placed: make(map[orrery.ExecutionID]bool)},
 		edits:      edits{jobs: make(map[string]bool)},

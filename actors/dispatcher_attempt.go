@@ -26,34 +26,12 @@ type attempt struct {
 
 	sent    bool // RunAttempt was sent, by this leader
 	held    bool // the member has told that it has it
-	losing  bool // Lost is to be decided
+	losing  bool // a Lost is on its way
+	doomed  bool // one may come out of the log at any time, so there is no way back
 	ended   bool // Finish is to be decided
 	updated bool // an edit changed restartable since it fired; the member is told again and again
 
 	restartable bool // a second start could happen elsewhere
-}
-
-// finishes are results on their way into the state, each once.
-type finishes struct {
-	known map[orrery.Fence]bool
-	queue []finish
-	later []finish // were not taken; to be proposed again at the next tick
-	busy  bool     // one Finish is under way
-}
-
-type finish struct {
-	item   *orrerypb.FinishItem
-	member string // to acknowledge to
-}
-
-// maxFinishes bounds the results on their way: a few entries' worth. Beyond, a result
-// is as good as lost on the network, and told again by its member.
-const maxFinishes = 16 * maxItems
-
-// again moves what was not taken back into the queue.
-func (f *finishes) again() {
-	f.queue = append(f.queue, f.later...)
-	f.later = nil
 }
 
 // pageSize is how many executions one question asks for: some milliseconds of the
@@ -222,10 +200,13 @@ func (d *Dispatcher) executionsRead(m ExecutionsRead) {
 // again.
 func (d *Dispatcher) pursue(a *attempt) {
 	m := d.member(a.member)
-	if a.losing || a.ended || a.job == nil || m.session == 0 || m.untold {
-		return // on its way to its end, or the silence of the member decides
+	if a.losing || a.ended || a.job == nil || m.untold {
+		return // on its way to its end, or not known enough
 	}
 	switch {
+	case a.doomed:
+		d.lose(a, orrery.ReasonSilent)
+	case m.session == 0: // its silence decides
 	case !a.held && a.incarnation < m.incarnation && !d.env.Knob(KnobIgnoreIncarnation):
 		d.env.Emit(ProbeMemberRestarted)
 		d.lose(a, orrery.ReasonRestarted)
@@ -242,9 +223,7 @@ func (d *Dispatcher) pursueAll(m *member) {
 	for _, a := range m.byFence() {
 		d.pursue(a)
 	}
-	for _, fence := range sortedFences(m.strays) {
-		d.tell(m, &orrerypb.CancelAttempt{Term: d.term, Attempt: m.strays[fence], Reason: string(orrery.ReasonSilent)})
-	}
+	d.cancelStrays(m)
 }
 
 // run tells a member to start an attempt, when its turn there has come.
@@ -313,14 +292,12 @@ func (d *Dispatcher) setHeld(a *attempt, held bool) {
 // reconcile compares what a member holds with what the state assigned to it.
 func (d *Dispatcher) reconcile(m *member) {
 	held := make(map[orrery.Fence]bool, len(m.inventory))
-	clear(m.strays)
+	d.forgetStrays(m)
 	for _, h := range m.inventory {
-		id, fence := wire.ToAttempt(h.GetAttempt())
+		_, fence := wire.ToAttempt(h.GetAttempt())
 		held[fence] = true
 		if !h.GetEnded() && m.attempts[fence] == nil {
-			d.env.Emit(ProbeStray)
-			m.strays[fence] = h.GetAttempt()
-			d.wanted[id.Execution] = true
+			d.addStray(m, h.GetAttempt())
 		}
 	}
 	m.inventory, m.untold = nil, false
@@ -344,8 +321,9 @@ type loss struct {
 	reason  orrery.Reason
 }
 
-// proposeLosses proposes what is to be given up. What was not taken is found again at
-// the next tick, if it is still so then.
+// proposeLosses proposes what is to be given up. What was refused is found again at the
+// next tick, if it is still so then. What nobody knows the fate of is proposed until it
+// is taken: it may be given up already, and another attempt begin elsewhere.
 func (d *Dispatcher) proposeLosses() {
 	losses := d.losses
 	d.losses = nil
@@ -357,6 +335,7 @@ func (d *Dispatcher) proposeLosses() {
 		d.propose(&orrerypb.Command{Body: &orrerypb.Command_Lost{Lost: command}}, func(p Proposed) {
 			for _, l := range batch {
 				l.attempt.losing = taken(p)
+				l.attempt.doomed = l.attempt.doomed || p.Fate == FateUnknown
 			}
 		})
 	}
@@ -381,9 +360,7 @@ func (d *Dispatcher) attemptStarted(m *orrerypb.AttemptStarted) {
 // attemptRefused: it never started and never will, so it can be given up at once.
 func (d *Dispatcher) attemptRefused(m *orrerypb.AttemptRefused) {
 	_, fence := wire.ToAttempt(m.GetAttempt())
-	if who := d.members[m.GetMember()]; who != nil {
-		delete(who.strays, fence)
-	}
+	delete(d.strays, fence)
 	a := d.current(m.GetAttempt(), m.GetMember())
 	if a == nil {
 		return
@@ -403,67 +380,4 @@ func (d *Dispatcher) current(ref *orrerypb.AttemptRef, member string) *attempt {
 		return a
 	}
 	return nil
-}
-
-// attemptDone has a result decided, also one that is late: the state tells what it is
-// worth. The member keeps it until then.
-func (d *Dispatcher) attemptDone(m *orrerypb.AttemptDone) {
-	_, fence := wire.ToAttempt(m.GetAttempt())
-	if d.env.Knob(KnobAckBeforeCommit) {
-		d.acknowledge(m.GetMember(), fence)
-	}
-	if who := d.members[m.GetMember()]; who != nil {
-		delete(who.strays, fence)
-	}
-	if a := d.current(m.GetAttempt(), m.GetMember()); a != nil {
-		a.ended = true
-		d.setHeld(a, true)
-	} else if d.mirrored {
-		d.env.Emit(ProbeResultLate)
-	}
-	if d.finishes.known[fence] || len(d.finishes.known) >= maxFinishes {
-		return
-	}
-	d.finishes.known[fence] = true
-	d.finishes.queue = append(d.finishes.queue, finish{
-		item:   &orrerypb.FinishItem{Attempt: m.GetAttempt(), Result: m.GetResult()},
-		member: m.GetMember(),
-	})
-}
-
-// proposeFinish proposes what has ended, one Finish at a time: what ends while it is on
-// its way shares the next one.
-func (d *Dispatcher) proposeFinish() {
-	f := &d.finishes
-	if f.busy || len(f.queue) == 0 {
-		return
-	}
-	n := min(d.batch(), len(f.queue))
-	batch := f.queue[:n:n]
-	f.queue, f.busy = f.queue[n:], true
-	command := &orrerypb.Finish{}
-	for _, one := range batch {
-		command.Items = append(command.Items, one.item)
-	}
-	d.propose(&orrerypb.Command{Body: &orrerypb.Command_Finish{Finish: command}}, func(p Proposed) { d.finished(p, batch) })
-}
-
-// finished acknowledges results that are part of the state. Only an applied Finish says
-// so, even one that changed nothing; whatever else came of it, it is proposed again.
-func (d *Dispatcher) finished(p Proposed, batch []finish) {
-	d.finishes.busy = false
-	if !taken(p) {
-		d.env.Emit(ProbeResultAgain)
-		d.finishes.later = append(d.finishes.later, batch...)
-		return
-	}
-	for _, f := range batch {
-		fence := orrery.Fence(f.item.GetAttempt().GetFence())
-		delete(d.finishes.known, fence)
-		d.acknowledge(f.member, fence)
-	}
-}
-
-func (d *Dispatcher) acknowledge(member string, fence orrery.Fence) {
-	d.env.Send(memberAddress(d.env, member, ExecutorName), &orrerypb.AttemptDoneAck{Fence: uint64(fence)})
 }

@@ -39,8 +39,20 @@ type member struct {
 	unsent   []orrery.Fence // ascending; may name attempts that are gone
 	busy     int            // attempts that were sent or are held
 	reserved int            // places promised to proposals under way
-	strays   map[orrery.Fence]*orrerypb.AttemptRef
 }
+
+// SessionOpened and SessionClosed are emitted by the leader: a member asked for its
+// session, and was silent for lost_after.
+type (
+	SessionOpened struct {
+		Member               string
+		Incarnation, Session uint64
+	}
+	SessionClosed struct {
+		Member               string
+		Incarnation, Session uint64
+	}
+)
 
 // renewal is a heartbeat to be granted. seq 0 is none.
 type renewal struct {
@@ -73,7 +85,7 @@ func (d *Dispatcher) member(name string) *member {
 	if m == nil {
 		m = &member{
 			name: name, deadline: d.env.Boot() + d.lostAfter(),
-			attempts: make(map[orrery.Fence]*attempt), strays: make(map[orrery.Fence]*orrerypb.AttemptRef),
+			attempts: make(map[orrery.Fence]*attempt),
 		}
 		d.members[name] = m
 	}
@@ -172,6 +184,7 @@ func (d *Dispatcher) open(m *member, h *orrerypb.Heartbeat) {
 		d.sessions++
 		m.session, m.confirmedAt, m.clock = d.sessions, d.env.Boot(), memberClock{}
 		m.asked, m.next = renewal{}, renewal{} // of another incarnation, by another clock
+		d.env.Emit(SessionOpened{m.name, h.GetIncarnation(), m.session})
 	}
 	m.incarnation, m.confirmed = h.GetIncarnation(), false
 	m.inventory, m.untold = h.GetHeld(), true
@@ -323,6 +336,9 @@ func (d *Dispatcher) judge() {
 // silence ends a session. Of a member that is heard but deaf, only what it never began
 // is given up: the rest runs, and its results arrive.
 func (d *Dispatcher) silence(m *member, heard bool) {
+	if m.session != 0 {
+		d.env.Emit(SessionClosed{m.name, m.incarnation, m.session})
+	}
 	for _, a := range m.byFence() {
 		if a.job != nil && a.job.OnLost != orrery.OnLostWait && !(heard && a.held) {
 			d.env.Emit(ProbeMemberSilent)
@@ -331,7 +347,7 @@ func (d *Dispatcher) silence(m *member, heard bool) {
 	}
 	m.session, m.confirmed, m.untold = 0, false, false
 	m.asked, m.next = renewal{}, renewal{}
-	clear(m.strays)
+	d.forgetStrays(m)
 }
 
 // byFence lists the attempts of a member, oldest first.

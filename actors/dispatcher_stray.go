@@ -13,22 +13,49 @@ import (
 // This file decides about strays, attempts that a member runs and the state has given
 // up, and about edits that change whether a running attempt is ended by its lease.
 
+// stray is an attempt that a member runs and the state has given up.
+type stray struct {
+	member *member
+	ref    *orrerypb.AttemptRef
+	judged bool // it is to be ended
+}
+
+func (d *Dispatcher) addStray(m *member, ref *orrerypb.AttemptRef) {
+	id, fence := wire.ToAttempt(ref)
+	d.env.Emit(ProbeStray)
+	d.strays[fence] = stray{member: m, ref: ref}
+	d.wanted[id.Execution] = true
+}
+
+func (d *Dispatcher) forgetStrays(m *member) {
+	maps.DeleteFunc(d.strays, func(_ orrery.Fence, s stray) bool { return s.member == m })
+}
+
+// cancelStrays tells a member to end its strays, those that were judged.
+func (d *Dispatcher) cancelStrays(m *member) {
+	for _, fence := range sortedFences(d.strays) {
+		if s := d.strays[fence]; s.member == m && s.judged {
+			d.tell(m, &orrerypb.CancelAttempt{Term: d.term, Attempt: s.ref, Reason: string(orrery.ReasonSilent)})
+		}
+	}
+}
+
 // judgeStrays decides about the strays of an execution that was read. One that another
 // start could meet is cancelled, and one of an execution that was cancelled. Any other
 // is left to finish: its result will be attached to its record.
 func (d *Dispatcher) judgeStrays(id orrery.ExecutionID, je store.JobExecution) {
-	for _, m := range d.membersByName() {
-		for _, fence := range sortedFences(m.strays) {
-			ref := m.strays[fence]
-			if orrery.ExecutionID(ref.GetExecution()) != id {
-				continue
-			}
-			if strayMayFinish(je, ref) {
-				delete(m.strays, fence)
-				continue
-			}
-			d.tell(m, &orrerypb.CancelAttempt{Term: d.term, Attempt: ref, Reason: string(orrery.ReasonSilent)})
+	for _, fence := range sortedFences(d.strays) {
+		s := d.strays[fence]
+		if orrery.ExecutionID(s.ref.GetExecution()) != id {
+			continue
 		}
+		if strayMayFinish(je, s.ref) {
+			delete(d.strays, fence)
+			continue
+		}
+		s.judged = true
+		d.strays[fence] = s
+		d.cancelStrays(s.member)
 	}
 }
 

@@ -741,6 +741,27 @@ func TestALossThatWasNotDecidedIsProposedAgain(t *testing.T) {
 	}
 }
 
+func TestALossOfUnknownFateIsNeverTakenBack(t *testing.T) {
+	k := working(t, orrery.Job{Retry: orrery.Retry{Max: 1}}, "m1")
+	id := k.trigger()
+	k.fate = FateUnknown
+	k.passing(32 * time.Second)
+	k.forget()
+	k.open("m1")
+	k.passing(3*time.Second, "m1")
+	if runs := k.runs("m1"); len(runs) != 0 {
+		t.Errorf("while the loss may be decided, it was told to run %v", runs)
+	}
+	k.fate = FateRefused // what was proposed again; the first may be decided still
+	k.passing(2*time.Second, "m1")
+	k.fate = FateApplied
+	k.passing(2*time.Second, "m1")
+	k.wantLost(id, orrery.ReasonSilent)
+	if runs := k.runs("m1"); len(runs) != 0 {
+		t.Errorf("it was told to run %v", runs)
+	}
+}
+
 func TestAResultIsAcknowledgedOnlyFromACommittedFinish(t *testing.T) {
 	for name, tt := range map[string]struct {
 		outcome Proposed

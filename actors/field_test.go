@@ -286,7 +286,7 @@ func (f *field) step() {
 	case n < 38:
 		f.pass(time.Duration(f.draw(300)) * time.Millisecond)
 	case n < 39:
-		if !f.cooled {
+		if !f.cooled && f.draw(3) == 0 {
 			f.propose()
 		}
 	default:
@@ -351,7 +351,7 @@ func (f *field) leaderKnown(member string, term uint64, leader string) {
 // supervise ends a process, or lets a supervisor speak.
 func (f *field) supervise() {
 	m := f.members[f.draw(3)]
-	if running := m.sup.running(); len(running) > 0 && !f.endless && f.draw(8) == 0 {
+	if running := m.sup.running(); len(running) > 0 && !f.endless && f.draw(5) == 0 {
 		p := running[f.draw(len(running))]
 		m.sup.end(p, orrery.Result{Succeeded: f.draw(3) > 0, ExitCode: int(p.fence), Reason: orrery.ReasonExit})
 	}
@@ -450,7 +450,10 @@ func (f *field) commit() {
 	switch n := f.draw(8); {
 	case n == 0 && s.term != 0 && s.term != f.log.term && f.draw(20) == 0:
 		f.depose(s)
-	case n < 3 && len(s.log.answers) > 0:
+	case n == 1 && len(s.log.late) > 0 && f.draw(40) == 0:
+		s.log.late[0]()
+		s.log.late = s.log.late[1:]
+	case n < 4 && len(s.log.answers) > 0:
 		s.log.answers[0]()
 		s.log.answers = s.log.answers[1:]
 	case s.delivered < len(f.log.entries):
@@ -509,6 +512,7 @@ type serverLog struct {
 	f       *field
 	s       *fieldServer
 	answers []func() // to come
+	late    []func() // appends that nobody waits for any more
 }
 
 func (l *serverLog) leads(term uint64) bool {
@@ -516,7 +520,7 @@ func (l *serverLog) leads(term uint64) bool {
 }
 
 // Propose appends when the server leads; and may say that it does not know, whether it
-// did or not. One that was deposed refuses, or does not know.
+// did, will or does not. One that was deposed refuses, or does not know.
 func (l *serverLog) Propose(seq, term uint64, entry []byte) {
 	decoded, err := wire.DecodeEntry(entry)
 	if err != nil {
@@ -535,14 +539,23 @@ func (l *serverLog) Propose(seq, term uint64, entry []byte) {
 		fail(fate%2 == 1)
 		return
 	}
-	if fate == 1 {
-		fail(true)
-		if l.f.draw(2) == 0 {
-			return
+	l.judge(term, decoded)
+	appends := func() {
+		if l.leads(term) {
+			l.f.log.append(term, decoded)
 		}
 	}
-	l.judge(term, decoded)
-	l.f.log.append(term, decoded)
+	if fate > 3 {
+		appends()
+		return
+	}
+	fail(true)
+	switch fate {
+	case 1:
+		appends()
+	case 2:
+		l.late = append(l.late, appends)
+	}
 }
 
 // judge looks at what a leader has decided: it places attempts only where it granted a
