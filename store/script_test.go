@@ -436,7 +436,7 @@ func (s *script) look(verb string, o options) string {
 			t.scan(defSpace, "", func(_, value string) bool {
 				r := new(orrerypb.JobRecord)
 				decode(value, r)
-				fmt.Fprintf(&b, "%s uid %d v%d\n", r.Job.Name, r.Uid, r.Version)
+				fmt.Fprintf(&b, "%s uid %d v%d, created %s, written %s\n", r.Job.Name, r.Uid, r.Version, since(r.CreatedNs), since(r.UpdatedNs))
 				return true
 			})
 		})
