@@ -144,7 +144,7 @@ func (w *dueWalk) owe(until int64, at time.Duration, what string) {
 		if due == 0 || due > until {
 			break
 		}
-		w.missed = append(w.missed, missed{due, at, what + " at " + moment(at)})
+		w.missed = append(w.missed, missed{due, at, what})
 		w.cursor = due
 	}
 	w.cursor = max(w.cursor, until)
@@ -219,7 +219,7 @@ func (w *dueWalk) idle() string {
 func (w *dueWalk) report() {
 	for _, m := range w.missed {
 		w.judged++
-		w.breach(w.wall(m.due), "%s was due at %s and has no decision; %s", w.job.name, moment(w.wall(m.due)), m.why)
+		w.breach(w.wall(m.due), "%s was due at %s and has no decision; %s at %s", w.job.name, moment(w.wall(m.due)), m.why, moment(m.at))
 	}
 }
 

@@ -22,8 +22,7 @@ type ledger struct {
 
 	byUID     map[orrery.UID]*job
 	byID      map[orrery.ExecutionID]*execution
-	byAttempt map[attemptKey]*attempt
-	byFence   map[orrery.Fence]*attempt
+	byFence   map[orrery.Fence]*attempt         // the first of each
 	processes map[orrery.ExecutionID][]*Process // in the order of their starts
 }
 
@@ -122,11 +121,6 @@ type execution struct {
 	attempts  []*attempt
 }
 
-type attemptKey struct {
-	id    orrery.AttemptID
-	fence orrery.Fence
-}
-
 // attempt is one assignment of a slot.
 type attempt struct {
 	id       orrery.AttemptID
@@ -179,8 +173,21 @@ func (a *attempt) slotBefore() *attempt {
 	return nil
 }
 
-// attempt finds the assignment that a process goes back to; nil: there is none.
-func (l *ledger) attempt(p *Process) *attempt { return l.byAttempt[attemptKey{p.Attempt, p.Fence}] }
+// attempt finds the assignment of an attempt under a fence; nil: there is none.
+func (l *ledger) attempt(id orrery.AttemptID, fence orrery.Fence) *attempt {
+	if a := l.byFence[fence]; a == nil || a.id == id {
+		return a
+	}
+	for _, a := range l.fencedTwice {
+		if a.id == id && a.fence == fence {
+			return a
+		}
+	}
+	return nil
+}
+
+// assignmentOf finds the assignment that a process goes back to; nil: there is none.
+func (l *ledger) assignmentOf(p *Process) *attempt { return l.attempt(p.Attempt, p.Fence) }
 
 // ledger reads the log, the first time that it is asked.
 func (h *History) ledger() *ledger {
@@ -192,9 +199,9 @@ func (h *History) ledger() *ledger {
 
 func readLog(h *History) *ledger {
 	l := &ledger{
-		byUID: map[orrery.UID]*job{}, byID: map[orrery.ExecutionID]*execution{},
-		byAttempt: map[attemptKey]*attempt{}, byFence: map[orrery.Fence]*attempt{},
-		processes: map[orrery.ExecutionID][]*Process{},
+		byUID: map[orrery.UID]*job{}, byID: make(map[orrery.ExecutionID]*execution, len(h.Processes)),
+		byFence:   make(map[orrery.Fence]*attempt, len(h.Processes)),
+		processes: make(map[orrery.ExecutionID][]*Process, len(h.Processes)),
 	}
 	r := reader{ledger: l, config: orrery.ClusterConfig{}.WithDefaults()}
 	for i := range h.Commits {

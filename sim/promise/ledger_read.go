@@ -34,7 +34,7 @@ func (r *reader) read(c *Commit) {
 	}
 	r.seq++ // what was told without an event to follow from it
 	for _, item := range r.finishes {
-		if a := r.attemptOf(item.GetAttempt()); a != nil && !a.told.happened() {
+		if a := r.attempt(wire.ToAttempt(item.GetAttempt())); a != nil && !a.told.happened() {
 			a.told = r.point
 		}
 	}
@@ -197,7 +197,7 @@ func (r *reader) attempted(e *orrerypb.Event) {
 		r.assigned(&attempt{id: id, fence: fence, member: e.GetMember(), x: x, assigned: r.point})
 		return
 	}
-	a := r.byAttempt[attemptKey{id, fence}]
+	a := r.attempt(id, fence)
 	switch {
 	case a == nil:
 	case e.GetKind() == store.EventAttemptLost:
@@ -217,7 +217,6 @@ func (r *reader) assigned(a *attempt) {
 	} else {
 		r.byFence[a.fence] = a
 	}
-	r.byAttempt[attemptKey{a.id, a.fence}] = a
 }
 
 // result is what the Finish behind an event says.
@@ -228,9 +227,4 @@ func (r *reader) result(ref *orrerypb.AttemptRef) *orrerypb.Result {
 		}
 	}
 	return nil
-}
-
-func (r *reader) attemptOf(ref *orrerypb.AttemptRef) *attempt {
-	id, fence := wire.ToAttempt(ref)
-	return r.byAttempt[attemptKey{id, fence}]
 }

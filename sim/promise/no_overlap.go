@@ -1,6 +1,7 @@
 package promise
 
 import (
+	"fmt"
 	"slices"
 
 	"orrery"
@@ -66,8 +67,8 @@ func (t *trial) crowded(x *execution, p *Process, alive []*Process) bool {
 		return false
 	}
 	at := max(p.Started, first.Started)
-	t.breach(at, "execution %d of %s ran on %s at %s beside %d others, as %d on %s %s; its overlap policy was %s",
-		x.id, p.Job, p.Member, moment(at), len(beside), first.Attempt.Execution, first.Member, t.span(first), overlapText(x.policy))
+	t.breach(at, "execution %d of %s ran on %s at %s, while %d ran on %s %s; %s",
+		x.id, p.Job, p.Member, moment(at), first.Attempt.Execution, first.Member, t.span(first), limitText(x.policy, 1+len(beside)))
 	return true
 }
 
@@ -93,14 +94,15 @@ func everLimited(j *job) bool {
 	return slices.ContainsFunc(j.versions, func(v *version) bool { return limitOf(v) > 0 })
 }
 
-func overlapText(v *version) string {
+// limitText says what was to hold when an execution got its right to run.
+func limitText(v *version, ran int) string {
 	switch v.def.Overlap {
 	case orrery.OverlapSkip:
-		return "skip"
+		return "its overlap policy was skip"
 	case orrery.OverlapQueue:
-		return "queue"
+		return "its overlap policy was queue"
 	case orrery.OverlapReplace:
-		return "replace"
+		return "its overlap policy was replace"
 	}
-	return "allow, with a limit"
+	return fmt.Sprintf("at most %d may run at once, and %d did", v.def.MaxParallel, ran)
 }

@@ -2,6 +2,7 @@ package promise
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"time"
 
@@ -44,7 +45,7 @@ func oneAttemptAtATime(t *trial) {
 
 // judgeStart asks where a process comes from.
 func (t *trial) judgeStart(p *Process) {
-	a := t.ledger().attempt(p)
+	a := t.ledger().assignmentOf(p)
 	switch {
 	case a == nil:
 		t.breach(p.Started, "attempt %v of %s was started on %s at %s under fence %d, which was never assigned to it",
@@ -95,16 +96,16 @@ func (t *trial) letFinish(p *Process, at time.Duration) bool {
 
 // lostBy reports whether the attempt of a process was declared lost by a moment.
 func (t *trial) lostBy(p *Process, at time.Duration) bool {
-	a := t.ledger().attempt(p)
+	a := t.ledger().assignmentOf(p)
 	return a != nil && a.lost.happened() && a.lost.at <= at
 }
 
 // span is when a process ran, as evidence says it.
 func (h *History) span(p *Process) string {
 	if p.Ended < 0 {
-		return "from " + moment(p.Started) + " on"
+		return fmt.Sprintf("from %s on", moment(p.Started))
 	}
-	return "from " + moment(p.Started) + " to " + moment(p.Ended)
+	return fmt.Sprintf("from %s to %s", moment(p.Started), moment(p.Ended))
 }
 
 // processOf is the process of an attempt; nil: it never had one.

@@ -26,7 +26,7 @@ func resultKept(t *trial) {
 	}
 	for i := range t.Processes {
 		p := &t.Processes[i]
-		if a := l.attempt(p); a != nil && t.concerns(p.Job) {
+		if a := l.assignmentOf(p); a != nil && t.concerns(p.Job) {
 			t.judgeKept(a, p)
 		}
 	}

@@ -8,18 +8,19 @@ const replay = "replay"
 // index; where there is none, with the first that was told. A state that differs goes on
 // differing: only the first index of each divergence is evidence.
 func statesAgree(t *trial) {
-	expected := make(map[uint64]StateHash, len(t.Hashes))
-	for _, s := range t.Hashes {
-		if known, ok := expected[s.Index]; !ok || s.Member == replay && known.Member != replay {
-			expected[s.Index] = s
+	expected := make(map[uint64]int, len(t.Commits)) // index of the log to place among the hashes
+	for i, s := range t.Hashes {
+		if known, ok := expected[s.Index]; !ok || s.Member == replay && t.Hashes[known].Member != replay {
+			expected[s.Index] = i
 		}
 	}
 	apart := map[string]bool{}
-	for _, s := range t.Hashes {
-		want := expected[s.Index]
-		if s == want {
+	for i, s := range t.Hashes {
+		known := expected[s.Index]
+		if known == i {
 			continue
 		}
+		want := &t.Hashes[known]
 		t.judged++
 		differs := s.Hash != want.Hash
 		if differs && !apart[s.Member] {

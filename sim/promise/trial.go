@@ -41,11 +41,13 @@ func (t *trial) verdict(name string) Verdict {
 }
 
 // moment is virtual time as evidence says it; milliseconds only where there are any.
-func moment(d time.Duration) string {
-	if d < 0 {
-		return "-" + moment(-d)
+type moment time.Duration
+
+func (m moment) String() string {
+	if m < 0 {
+		return "-" + (-m).String()
 	}
-	ms := d.Milliseconds()
+	ms := time.Duration(m).Milliseconds()
 	text := fmt.Sprintf("%02d:%02d:%02d", ms/3_600_000, ms/60_000%60, ms/1000%60)
 	if ms%1000 != 0 {
 		text += fmt.Sprintf(".%03d", ms%1000)
