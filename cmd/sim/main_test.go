@@ -48,7 +48,7 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 		"a file by its whole name":               {args: []string{"run", tiny + extension, "--seed", "3"}, out: "testdata/tiny  seed 3, 1 server, 1 agent"},
 		"the greatest seed":                      {args: []string{"run", tiny, "--seed", "18446744073709551615"}, out: "seed 18446744073709551615"},
 		"standard input":                         {args: []string{"run", "-"}, in: "members 1 server\nlasts 1s\npromise calm within 1s of heal", out: "standard input  seed 1"},
-		"twice":                                  {args: []string{"run", tiny, "--twice"}, out: "kept: "},
+		"twice":                                  {args: []string{"run", tiny, "--twice"}, out: "two runs, one trace\n"},
 		"several seeds, some at once":            {args: []string{"run", tiny, "--seeds", "4..7", "--jobs", "3"}, out: "4 runs of 1 scenario, 4 as they should be"},
 		"a range of one seed tells it whole":     {args: []string{"run", tiny, "--seeds", "4"}, out: "testdata/tiny  seed 4, 1 server"},
 		"a rule that is broken and noticed":      {args: []string{"run", folder + "/caught"}, out: "caught by retries-bounded, as it must be: "},

@@ -79,8 +79,11 @@ func (p *textPrinter) whole(o *outcome) {
 	}
 	r := o.result
 	fmt.Fprintf(p.w, "\n%s: %s, %d messages, %d faults, trace %s\n", o.word(), speed(o), r.Messages, r.Faults, r.Hash)
-	if o.diverge != "" {
+	switch {
+	case o.diverge != "":
 		fmt.Fprintln(p.w, o.diverge)
+	case o.twice && !r.Stopped:
+		fmt.Fprintln(p.w, "and the same again: two runs, one trace")
 	}
 	if how := o.standing(); how != kept && how != caught {
 		fmt.Fprintf(p.w, "again: %s\n", again(o))
