@@ -118,6 +118,9 @@ func (w *World) params(name string) promise.Params {
 func (w *World) result(stopped bool) *Result {
 	h := w.history
 	h.End = w.now
+	if err := w.replica.CheckInvariants(); err != nil {
+		h.Panics = append(h.Panics, promise.Panic{At: w.now, Member: "replay", Actor: "state", Reason: err.Error()})
+	}
 	r := &Result{
 		Scenario: w.scenario.Name, Seed: w.seed, Hash: w.trace.digest(), Stopped: stopped,
 		MustFail: len(w.scenario.MustBreaks) > 0, Virtual: w.now, Steps: w.steps, Messages: w.messages,
