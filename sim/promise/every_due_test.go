@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"orrery"
+	wire "orrery/proto"
 	"orrery/proto/orrerypb"
 	"orrery/store"
 )
@@ -282,6 +283,39 @@ func TestEveryDueDecidedOnce(t *testing.T) {
 			})
 		}, breach: "with reason \"overlap\", and no other was open"},
 
+		"settings say how late is late": {tell: func(m *model) {
+			config := m.Config
+			config.MisfireAfter = 30 * s
+			m.ask(&orrerypb.Request{}, &orrerypb.Command_SetClusterConfig{SetClusterConfig: &orrerypb.SetClusterConfig{Config: wire.FromConfig(config)}})
+			silent(backup, 35*s, fires(10*s, 20*s, 30*s))(m)
+		}},
+		"caught up while the scheduler was paused": {tell: func(m *model) {
+			m.state.Mutate("ignore-pause")
+			m.put(backup)
+			m.pause(true)
+			m.until(35 * s)
+			m.fireNow("backup", orrery.Decision{Due: due(10 * s), Fires: []orrery.FireTime{caughtUp(10 * s)}, Next: due(20 * s)})
+		}, breach: "backup at 00:00:35 caught up 00:00:10 while the scheduler was paused"},
+		"the order does not matter": {tell: func(m *model) {
+			m.put(backup)
+			m.until(35 * s)
+			var late *orrerypb.Event
+			m.events(func(_ *Commit, e *orrerypb.Event) []*orrerypb.Event {
+				switch {
+				case e.GetKind() == store.EventExecutionCreated && e.GetDueNs() == at(20*s):
+					late = e
+					return nil
+				case e.GetKind() == store.EventExecutionCreated && e.GetDueNs() == at(30*s):
+					late.AtNs = e.AtNs
+					return []*orrerypb.Event{e, late}
+				}
+				return []*orrerypb.Event{e}
+			})
+		}, judged: 3},
+		"a schedule that cannot be read was written": {tell: func(m *model) {
+			m.put(backup)
+			m.Commits[0].Entry.Commands[0].GetPutJob().Job.Schedule = "now and then"
+		}, breach: "backup was written with a schedule that cannot be read"},
 		"another job is not to be judged": {tell: func(m *model) {
 			m.put(orrery.Job{Name: "quiet", Schedule: "@every 20s"})
 			m.put(backup)

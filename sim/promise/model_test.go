@@ -245,13 +245,13 @@ func command(body any) *orrerypb.Command {
 
 func (m *model) commit(body any) *orrerypb.Answer { return m.propose(command(body)) }
 
-// propose commits a command, and has members do what follows from it.
-func (m *model) propose(c *orrerypb.Command) *orrerypb.Answer {
+// propose commits commands in one entry, and has members do what follows from it.
+func (m *model) propose(commands ...*orrerypb.Command) *orrerypb.Answer {
 	m.index++
-	if c.AtNs == 0 {
+	for _, c := range commands {
 		c.AtNs = wire.Nanos(m.clock())
 	}
-	entry := &orrerypb.Entry{Term: m.term, Commands: []*orrerypb.Command{c}}
+	entry := &orrerypb.Entry{Term: m.term, Commands: commands}
 	answers, events := m.state.Apply(m.index, m.term, entry)
 	m.Commits = append(m.Commits, Commit{At: m.now, Index: m.index, Term: m.term, Entry: entry, Answers: answers, Events: events})
 	for _, member := range []string{replay, "m1", "m2", "m3"} {

@@ -123,7 +123,24 @@ func TestAckedIsDurable(t *testing.T) {
 			m.drop("backup")
 			m.put(backup)
 		}, judged: 10},
-		"a retry is answered as before":    {tell: told(again), judged: 2},
+		"a retry is answered as before": {tell: told(again), judged: 2},
+		"asked twice in one entry": {tell: func(m *model) {
+			m.put(backup)
+			var both []*orrerypb.Command
+			for range 2 {
+				c := command(&orrerypb.Command_Trigger{Trigger: &orrerypb.Trigger{Cause: &orrerypb.Trigger_Manual{Manual: &orrerypb.Manual{Job: "backup"}}}})
+				c.RequestId, c.IssuedNs = "c1-2", at(0)
+				both = append(both, c)
+			}
+			answer := m.propose(both...)
+			m.Requests = append(m.Requests, Request{
+				Client: "c1", Tries: 2, Answered: time.Second, Response: &orrerypb.Response{Answer: answer},
+				Request: &orrerypb.Request{RequestId: "c1-2", Body: &orrerypb.Request_Run{Run: &orrerypb.RunRequest{Name: "backup"}}},
+			})
+		}, judged: 2},
+		"reads are not writes": {tell: told(func(m *model, _ *Request) {
+			m.Requests = append(m.Requests, Request{Request: &orrerypb.Request{RequestId: "c1-7", Body: &orrerypb.Request_GetJob{}}, Response: &orrerypb.Response{Answer: &orrerypb.Answer{}}})
+		}), judged: 2},
 		"a retry took effect again":        {tell: told(func(m *model, r *Request) { m.state.Mutate("forget-requests"); again(m, r) }), breach: "request c1-2 (run backup) took effect twice, at index 2 and at index 5"},
 		"done, and it was never committed": {tell: told(func(m *model, r *Request) { r.Request.RequestId = "c1-9" }), breach: "c1 was told at 00:00:03.010 that request c1-9 (run backup) is done, and it was never committed"},
 		"done, and not committed before":   {tell: told(func(m *model, r *Request) { r.Answered = 2 * time.Second }), breach: "is done, and it was not committed before 00:00:03"},
