@@ -19,7 +19,7 @@ type Config struct {
 	RetryWriteAfter time.Duration // after a failure of the disk
 
 	MaxAppendEntries int    // in one frame
-	MaxAppendBytes   int    // in one frame, beyond its first entry
+	MaxAppendBytes   int    // in one frame, unless its first entry alone is larger
 	MaxFlights       int    // frames with entries on their way to one follower
 	Window           uint64 // entries delivered beyond what the Store has applied
 
@@ -48,7 +48,7 @@ func DefaultConfig() Config {
 		RetryWriteAfter: 50 * time.Millisecond,
 
 		MaxAppendEntries: 256,
-		MaxAppendBytes:   1 << 20, // an entry holds at most 1 MB: no frame holds more than two
+		MaxAppendBytes:   1 << 20, // as much as an entry holds at most
 		MaxFlights:       4,       // covers a round trip of a LAN without burying a slow follower
 		Window:           64,
 
