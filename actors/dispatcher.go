@@ -75,7 +75,8 @@ type Dispatcher struct {
 	rostered bool   // the Roster has been read
 	sessions uint64 // newest drawn
 	checks   checks
-	skewed   bool // this leader's clock was found to be off
+	skewed   bool   // this leader's clock was found to be off
+	raised   uint32 // version of Apply that was proposed
 
 	// The mirror.
 	attempts   map[orrery.Fence]*attempt
@@ -277,6 +278,7 @@ func (d *Dispatcher) tick() {
 	d.checkOverdue()
 	d.announce()
 	d.judgeClock()
+	d.raiseVersion()
 	for _, m := range d.membersByName() {
 		d.pursueAll(m)
 	}

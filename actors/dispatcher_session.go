@@ -30,6 +30,7 @@ type member struct {
 	slots     int // 0: no limit
 	executors []string
 	server    bool
+	offers    uint32 // version of Apply, a server
 	clock     memberClock
 
 	inventory []*orrerypb.HeldAttempt
@@ -164,7 +165,8 @@ func (d *Dispatcher) heartbeat(h *orrerypb.Heartbeat) {
 		return
 	}
 	m.deadline = max(m.deadline, now+d.lostAfter())
-	m.slots, m.executors, m.server = int(h.GetSlots()), h.GetExecutors(), h.GetServer()
+	m.slots, m.executors = int(h.GetSlots()), h.GetExecutors()
+	m.server, m.offers = h.GetServer(), h.GetApplyVersion()
 	m.clock.heard(h, d.clock.now(), now)
 	if h.GetSession() != 0 {
 		d.confirm(m)

@@ -60,8 +60,8 @@ func (d *Dispatcher) judgeStrays(id orrery.ExecutionID, je store.JobExecution) {
 }
 
 func strayMayFinish(je store.JobExecution, ref *orrerypb.AttemptRef) bool {
-	if je.Execution == nil || je.Execution.GetCancelling() != "" {
-		return false
+	if je.Execution == nil || je.Job == nil || je.Execution.GetCancelling() != "" {
+		return false // cancelled, or nobody knows any more what the job asked for
 	}
 	job := wire.ToJob(je.Job.GetJob()).WithDefaults(orrery.ClusterConfig{})
 	return job.Delivery != orrery.DeliveryExclusive || !restartable(job, int(ref.GetN()))

@@ -1064,21 +1064,30 @@ func TestPartsForBusyMembersWaitThere(t *testing.T) {
 }
 
 func TestStraysAreEndedWhereAnotherStartCouldMeetThem(t *testing.T) {
+	atLeastOnce := orrery.Job{Retry: orrery.Retry{Max: 1}, Delivery: orrery.DeliveryAtLeastOnce}
 	for name, tt := range map[string]struct {
 		job       orrery.Job
+		then      func(k *desk, id orrery.ExecutionID)
 		cancelled bool
 	}{
-		"a retry follows":              {orrery.Job{Retry: orrery.Retry{Max: 1}}, true},
-		"the next execution may begin": {orrery.Job{Overlap: orrery.OverlapSkip}, true},
-		"nobody would start it again":  {orrery.Job{}, false},
-		"two at once do no harm":       {orrery.Job{Retry: orrery.Retry{Max: 1}, Delivery: orrery.DeliveryAtLeastOnce}, false},
+		"a retry follows":              {orrery.Job{Retry: orrery.Retry{Max: 1}}, nil, true},
+		"the next execution may begin": {orrery.Job{Overlap: orrery.OverlapSkip}, nil, true},
+		"nobody would start it again":  {orrery.Job{}, nil, false},
+		"two at once do no harm":       {atLeastOnce, nil, false},
+		"its execution was cancelled": {atLeastOnce, func(k *desk, id orrery.ExecutionID) {
+			k.apply(&orrerypb.Command{Body: &orrerypb.Command_Cancel{Cancel: &orrerypb.Cancel{Execution: uint64(id), Reason: "user"}}})
+		}, true},
+		"its version is forgotten": {orrery.Job{}, func(k *desk, id orrery.ExecutionID) { k.put(orrery.Job{DisplayName: "another"}) }, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := working(t, tt.job, "m1")
-			k.trigger()
+			id := k.trigger()
 			r := k.theRun("m1")
 			k.starts("m1", r)
 			k.passing(40 * time.Second)
+			if tt.then != nil {
+				tt.then(k, id)
+			}
 			k.forget()
 			k.open("m1", &orrerypb.HeldAttempt{Attempt: r.GetAttempt()})
 			k.passing(2*time.Second, "m1")
@@ -1212,6 +1221,54 @@ func TestChangedSettingsCountFromTheNextGrant(t *testing.T) {
 	id := k.trigger()
 	k.passing(50 * time.Second)
 	k.wantLost(id, "")
+}
+
+func TestTheVersionOfApplyIsRaisedWhenEveryServerOffersIt(t *testing.T) {
+	for name, tt := range map[string]struct {
+		offers map[string]uint32 // 0: never heard
+		want   uint32            // 0: it is not raised
+	}{
+		"all offer it":                {map[string]uint32{"s2": 3, "s3": 3}, 3},
+		"the least offered":           {map[string]uint32{"s2": 3, "s3": 2}, 2},
+		"one does not offer it":       {map[string]uint32{"s2": 3, "s3": 1}, 0},
+		"one was not heard":           {map[string]uint32{"s2": 3, "s3": 0}, 0},
+		"agents have no say":          {map[string]uint32{"s2": 3, "m1": 1}, 3},
+		"an agent alone is no reason": {map[string]uint32{"m1": 3}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := newDesk(t)
+			for name := range tt.offers {
+				k.roster = append(k.roster, Member{Name: name, Incarnation: 1, Server: name[0] == 's'})
+			}
+			k.lead()
+			k.held = true
+			for range 4 {
+				for name, version := range tt.offers {
+					if version == 0 {
+						continue
+					}
+					for _, g := range heardBy[*orrerypb.HeartbeatGranted](k, name) {
+						k.session[name] = g.GetSession()
+					}
+					h := k.heartbeat(name)
+					h.ApplyVersion = version
+					k.give(h)
+					k.settle()
+				}
+				k.pass(time.Second)
+				k.settle()
+			}
+			got, times := uint32(0), 0
+			for _, p := range k.waiting {
+				if r := p.Command.GetRaiseVersion(); r != nil {
+					got, times = r.GetVersion(), times+1
+				}
+			}
+			if got != tt.want || times > 1 {
+				t.Errorf("raised to %d, %d times, want %d once", got, times, tt.want)
+			}
+		})
+	}
 }
 
 func TestAnythingLateOrDoubledChangesNothing(t *testing.T) {

@@ -157,6 +157,21 @@ func TestAnExecutorAsksForASessionAsSoonAsALeaderIsHeardOf(t *testing.T) {
 	}
 }
 
+func TestAMemberWhoseLeaseRanOutAsksForASessionAgain(t *testing.T) {
+	b := newBench(t)
+	b.lead(benchTerm)
+	b.run(1)
+	b.pass(29 * time.Second)
+	h := b.lastHeartbeat()
+	if h.GetSession() != 0 || !h.GetInventory() || len(h.GetHeld()) != 1 {
+		t.Errorf("it says %v", h)
+	}
+	b.give(grantFor(h, benchSession))
+	if h := b.lastHeartbeat(); h.GetSession() != benchSession {
+		t.Errorf("granted again, it says %v", h)
+	}
+}
+
 func TestALeaseCountsFromTheMembersOwnSendTime(t *testing.T) {
 	b := newBench(t)
 	b.give(LeaderHeard{benchTerm, "s1"})
