@@ -68,7 +68,7 @@ type Process struct {
 	Started     time.Duration
 	Ended       time.Duration // Ended < 0: it still ran when the run ended
 	Result      orrery.Result // what the process did; its stamps are of the member's clock
-	PowerLost   bool          // it died with its machine; nobody saw its end
+	PowerLost   bool          // it died with its machine, or its end was known to that alone; nobody saw it
 }
 
 // Request is one request of a client, from the first try to the last word it got.

@@ -326,17 +326,18 @@ func TestResultKept(t *testing.T) {
 	}
 	real := func(f func(*Process)) func(*model) { return kept(func(m *model) { f(m.process(3, 0, 1)) }) }
 	judgeStories(t, "result-kept", map[string]story{
-		"of each":                {tell: kept(func(*model) {}), judged: 14},
-		"of a failure":           {tell: func(m *model) { m.plan = fails; kept(func(*model) {})(m) }, judged: 14},
-		"of one that comes late": {tell: func(m *model) { m.plan = silentFirst(false); m.put(flaky); m.heal() }},
-		"of one that was killed": {tell: func(m *model) { m.plan = takes(20 * s); m.put(backup); m.until(12 * s); m.cancel(1); m.heal() }},
-		"the output is another":  {tell: real(func(p *Process) { p.Result.Output = []byte("else") }), breach: "attempt 3.0.1 of backup was recorded at 00:00:31.020 with the output \"backup 3.1\" (10 bytes), and its process wrote \"else\" (4 bytes)"},
-		"the output was cut":     {tell: real(func(p *Process) { p.Result.Truncated = true }), breach: "with the output"},
-		"it had failed":          {tell: real(func(p *Process) { p.Result.Succeeded, p.Result.ExitCode, p.Result.Reason = false, 3, orrery.ReasonExit }), breach: "with the end \"succeeded\", and its process ended with \"exit 3\""},
-		"it ran for longer":      {tell: real(func(p *Process) { p.Result.Finished = p.Result.Finished.Add(s) }), breach: "with a run of 1s, and its process ran for 2s"},
-		"it ran on":              {tell: real(func(p *Process) { p.Ended = -1 }), breach: "as ended, and its process on m1 ran from 00:00:30.010 on"},
-		"its machine lost power": {tell: real(func(p *Process) { p.PowerLost = true }), breach: "as succeeded, and its process died at 00:00:31.010 with the power of m1"},
-		"nothing of it ever ran": {tell: kept(func(m *model) { m.Processes = m.Processes[:3] }), breach: "attempt 4.0.1 of backup was recorded at 00:00:41.020 as succeeded, and no process of it ever ran"},
+		"of each":                                 {tell: kept(func(*model) {}), judged: 14},
+		"of a failure":                            {tell: func(m *model) { m.plan = fails; kept(func(*model) {})(m) }, judged: 14},
+		"of one that comes late":                  {tell: func(m *model) { m.plan = silentFirst(false); m.put(flaky); m.heal() }},
+		"of one that was killed":                  {tell: func(m *model) { m.plan = takes(20 * s); m.put(backup); m.until(12 * s); m.cancel(1); m.heal() }},
+		"the output is another":                   {tell: real(func(p *Process) { p.Result.Output = []byte("else") }), breach: "attempt 3.0.1 of backup was recorded at 00:00:31.020 with the output \"backup 3.1\" (10 bytes), and its process wrote \"else\" (4 bytes)"},
+		"the output was cut":                      {tell: real(func(p *Process) { p.Result.Truncated = true }), breach: "with the output"},
+		"it had failed":                           {tell: real(func(p *Process) { p.Result.Succeeded, p.Result.ExitCode, p.Result.Reason = false, 3, orrery.ReasonExit }), breach: "with the end \"succeeded\", and its process ended with \"exit 3\""},
+		"it ran for longer":                       {tell: real(func(p *Process) { p.Result.Finished = p.Result.Finished.Add(s) }), breach: "with a run of 1s, and its process ran for 2s"},
+		"it ran on":                               {tell: real(func(p *Process) { p.Ended = -1 }), breach: "as ended, and its process on m1 ran from 00:00:30.010 on"},
+		"its machine lost power":                  {tell: real(func(p *Process) { p.PowerLost, p.Result = true, orrery.Result{} }), breach: "as succeeded, and its process died at 00:00:31.010 with the power of m1"},
+		"its machine lost power when it had told": {tell: real(func(p *Process) { p.PowerLost = true }), judged: 14},
+		"nothing of it ever ran":                  {tell: kept(func(m *model) { m.Processes = m.Processes[:3] }), breach: "attempt 4.0.1 of backup was recorded at 00:00:41.020 as succeeded, and no process of it ever ran"},
 		"the outcome is another": {tell: kept(func(m *model) {
 			m.events(changed(store.EventAttemptEnded, func(e *orrerypb.Event) { e.Outcome = uint32(orrery.OutcomeFailed) }))
 		}), breach: "with outcome 2, and its process succeeded"},
