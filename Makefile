@@ -17,7 +17,7 @@ proto: ## generate the code of proto/orrery.proto
 
 .PHONY: golden
 golden: ## rewrite all expected outputs under testdata; read the diff
-	go test . ./store ./sim/... -update
+	go test . ./store ./sim/... ./cmd/sim -update
 
 .PHONY: bench
 bench: ## the benchmarks of docs/benchmarks.md

@@ -50,6 +50,11 @@ func Check(s *scenario.Scenario) error {
 			errs = append(errs, fmt.Errorf("%s:%d: unknown knob %q (there are %v)", s.Name, k.Line, k.Name, known))
 		}
 	}
+	for _, f := range s.Faults {
+		if f.Core {
+			errs = append(errs, fmt.Errorf("%s:%d: heal core is not in this release; heal mends everything", s.Name, f.Line))
+		}
+	}
 	return errors.Join(errs...)
 }
 
