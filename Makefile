@@ -17,7 +17,7 @@ proto: ## generate the code of proto/orrery.proto
 
 .PHONY: golden
 golden: ## rewrite all expected outputs under testdata; read the diff
-	go test . ./store ./sim/... ./cmd/sim -update
+	go test . ./cmd/sim ./netsim ./sim/scenario ./store -update
 
 .PHONY: bench
 bench: ## the benchmarks of docs/benchmarks.md
