@@ -33,7 +33,7 @@ type Chain struct {
 	step  chainStep
 	term  uint64
 	clock leaderClock
-	turn  uint64 // drawn at each step; replies and timers of others are stale
+	turn  uint64 // grows with each step; replies and timers of others are stale
 	stop  func() // of the wake; pausing only
 
 	open     int  // Triggers without an outcome; proposing only
@@ -86,11 +86,11 @@ func (c *Chain) Receive(msg any) {
 func (c *Chain) stale(msg any) bool {
 	switch m := msg.(type) {
 	case OutboxRead:
-		return m.Ref != c.turn || c.step != chainReading
+		return m.Ref != c.turn
 	case Proposed:
-		return m.Ref != c.turn || c.step != chainProposing
+		return m.Ref != c.turn
 	case chainWake:
-		return m.turn != c.turn || c.step != chainPausing
+		return m.turn != c.turn
 	case LeadershipLost:
 		return m.Term != c.term
 	}

@@ -3,7 +3,6 @@ package actors
 import (
 	"cmp"
 	"fmt"
-	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -128,7 +127,7 @@ type origin struct {
 
 // passedOn reports whether another member's Gateway sent the request here, as to the
 // leader. It is not passed on further.
-func (o origin) passedOn() bool { return o.to.Member != "" && o.to.Actor == GatewayName }
+func (o origin) passedOn() bool { return o.to.Actor == GatewayName }
 
 type requestKind uint8
 
@@ -247,7 +246,7 @@ func (g *Gateway) identified(body *orrerypb.Request, key uint64) *orrerypb.Reque
 // route sends a request on its way, or once more. What was asked about it before may
 // still be answered.
 func (g *Gateway) route(r *clientRequest) {
-	if r.risked && r.kind == requestWrite && g.env.Knob(KnobRetryAsNew) {
+	if r.risked && g.env.Knob(KnobRetryAsNew) {
 		r.body = g.identified(r.body, g.draw())
 	}
 	switch {
@@ -273,7 +272,7 @@ func (g *Gateway) forward(r *clientRequest, member string) {
 	if member == "" || member == g.env.Self() {
 		return
 	}
-	r.risked = r.risked || r.kind == requestWrite
+	r.risked = r.kind == requestWrite
 	g.env.Send(Address{Member: member, Actor: GatewayName}, &orrerypb.ClientRequest{
 		Id: g.ask(r), Member: g.env.Self(), Incarnation: g.env.Incarnation(), Request: r.body,
 		AgeNs: int64(g.env.Boot() - r.since),
@@ -292,10 +291,7 @@ func (g *Gateway) ask(r *clientRequest) uint64 {
 // answer is a double, or late.
 func (g *Gateway) about(ref uint64) *clientRequest {
 	r := g.refs[ref]
-	if r != nil {
-		delete(g.refs, ref)
-		r.refs = slices.DeleteFunc(r.refs, func(open uint64) bool { return open == ref })
-	}
+	delete(g.refs, ref)
 	return r
 }
 

@@ -96,7 +96,7 @@ func (e jobEdit) base() *orrerypb.JobBase {
 // has is skipped: a job must not become impossible to mend.
 func (e jobEdit) settle() orrery.Decision {
 	head := wire.Time(e.State.GetNextNs())
-	if e.Record == nil || e.State.GetDisabled() || head.IsZero() || head.After(e.at) {
+	if e.State.GetDisabled() || head.IsZero() || head.After(e.at) {
 		return orrery.Decision{Next: head}
 	}
 	job := wire.ToJob(e.Record.GetJob())
@@ -118,21 +118,20 @@ func (e jobEdit) next(job orrery.Job, settled orrery.Decision) (time.Time, error
 		return time.Time{}, err
 	}
 	former := wire.ToJob(e.Record.GetJob())
-	if e.Record != nil && !e.State.GetDisabled() && former.SameSchedule(job) {
+	if !e.State.GetDisabled() && former.SameSchedule(job) {
 		return settled.Next, nil
 	}
-	after := e.decidedUntil(settled)
-	if due := onlyDue(schedule); !due.IsZero() && !due.After(e.at) && due.After(e.decided(settled)) {
-		return due, nil // it has passed: the misfire policy says what becomes of it
+	if due := onlyDue(schedule); due.After(e.decided(settled)) {
+		return due, nil // if it has passed, the misfire policy says what becomes of it
 	}
-	return schedule.Next(after), nil
+	return schedule.Next(e.decidedUntil(settled)), nil
 }
 
 // onlyDue returns the due time of a schedule that has one alone, as @at; zero: there
 // are none or more.
 func onlyDue(s *orrery.Schedule) time.Time {
 	due := s.Next(time.Time{})
-	if due.IsZero() || !s.Next(due).IsZero() {
+	if !s.Next(due).IsZero() {
 		return time.Time{}
 	}
 	return due
@@ -140,15 +139,9 @@ func onlyDue(s *orrery.Schedule) time.Time {
 
 // decided is the latest due time that is decided once the edit has settled.
 func (e jobEdit) decided(settled orrery.Decision) time.Time {
-	last := wire.Time(e.State.GetLastDecidedNs())
-	if settled.Due.IsZero() {
-		return last
-	}
-	for _, due := range []time.Time{settled.Due, settled.Skipped.To} {
-		last = later(last, due)
-	}
-	for _, fire := range settled.Fires {
-		last = later(last, fire.Due)
+	last := later(wire.Time(e.State.GetLastDecidedNs()), settled.Skipped.To)
+	if n := len(settled.Fires); n > 0 {
+		last = later(last, settled.Fires[n-1].Due)
 	}
 	return last
 }

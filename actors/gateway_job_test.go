@@ -29,6 +29,11 @@ func disabled(job *orrerypb.Job) *orrerypb.Job {
 	return job
 }
 
+func skipping(job *orrerypb.Job) *orrerypb.Job {
+	job.Misfire = uint32(orrery.MisfireSkip)
+	return job
+}
+
 // TestAnUnchangedScheduleKeepsItsNext, and a changed one begins after all that is past.
 func TestAnUnchangedScheduleKeepsItsNext(t *testing.T) {
 	described := every("7m")
@@ -49,6 +54,10 @@ func TestAnUnchangedScheduleKeepsItsNext(t *testing.T) {
 		"new and past":   {jobEdit{at: fakeEpoch}, shell("a", "@at 2026-03-02T11:00:00Z"), after(-time.Hour)},
 		"past, changed to another that is past and before what was decided": {
 			editOf(shell("a", "@at 2026-03-02T11:00:00Z"), &orrerypb.JobState{LastDecidedNs: after(-time.Hour)}), shell("a", "@at 2026-03-02T10:00:00Z"), 0},
+		"due, and changed to another that is past and before it": {
+			editOf(shell("a", "@at 2026-03-02T11:00:00Z"), &orrerypb.JobState{NextNs: after(-time.Hour)}), shell("a", "@at 2026-03-02T10:00:00Z"), 0},
+		"skipped, and changed to another that is past and before it": {
+			editOf(skipping(shell("a", "@at 2026-03-02T11:00:00Z")), &orrerypb.JobState{NextNs: after(-time.Hour)}), shell("a", "@at 2026-03-02T10:00:00Z"), 0},
 		"manual": {jobEdit{at: fakeEpoch}, shell("a", "@manually"), 0},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -79,13 +88,14 @@ func TestAnEditDecidesFirstWhatWasDue(t *testing.T) {
 		skipped orrery.Reason
 		next    int64
 	}{
-		"nothing is due":  {due(every("7m"), time.Second, nil), 0, "", 0},
-		"due now":         {due(every("10s"), 0, nil), 1, "", after(10 * time.Second)},
-		"missed":          {due(every("10s"), -time.Minute, nil), 2, orrery.ReasonMisfire, after(10 * time.Second)}, // a catch-up, and one that is late
-		"paused":          {due(every("10s"), -time.Minute, func(e *jobEdit) { e.Paused = true }), 0, orrery.ReasonPaused, after(10 * time.Second)},
-		"disabled":        {due(every("10s"), -time.Minute, func(e *jobEdit) { e.State.Disabled = true }), 0, "", 0},
-		"cannot be read":  {due(shell("a", "when it suits"), -time.Minute, nil), 0, orrery.ReasonMisfire, 0},
-		"there is no job": {jobEdit{at: fakeEpoch}, 0, "", 0},
+		"nothing is due":                 {due(every("7m"), time.Second, nil), 0, "", 0},
+		"due now":                        {due(every("10s"), 0, nil), 1, "", after(10 * time.Second)},
+		"missed":                         {due(every("10s"), -time.Minute, nil), 2, orrery.ReasonMisfire, after(10 * time.Second)}, // a catch-up, and one that is late
+		"paused":                         {due(every("10s"), -time.Minute, func(e *jobEdit) { e.Paused = true }), 0, orrery.ReasonPaused, after(10 * time.Second)},
+		"disabled":                       {due(every("10s"), -time.Minute, func(e *jobEdit) { e.State.Disabled = true }), 0, "", 0},
+		"cannot be read":                 {due(shell("a", "when it suits"), -time.Minute, nil), 0, orrery.ReasonMisfire, 0},
+		"there is no job":                {jobEdit{at: fakeEpoch}, 0, "", 0},
+		"cannot be read, and is not due": {due(shell("a", "when it suits"), time.Minute, nil), 0, "", 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := decisionRecord(test.edit.settle())
@@ -137,6 +147,14 @@ func TestToggleIsAbsolute(t *testing.T) {
 	}
 }
 
+func TestToggleDecidesFirstWhatWasDue(t *testing.T) {
+	edit := editOf(every("10s"), &orrerypb.JobState{NextNs: after(0)})
+	command, err := edit.toggle(&orrerypb.ToggleRequest{Name: "a"})
+	if err != nil || command.SetEnabled.GetEnabled() || len(command.SetEnabled.GetSettle().GetFires()) != 1 {
+		t.Fatalf("command %v, %v", command, err)
+	}
+}
+
 func TestBackfillRunsTheDueTimesOfASpan(t *testing.T) {
 	edit := editOf(shell("a", "0 */10 * * * *"), &orrerypb.JobState{})
 	for name, test := range map[string]struct {
@@ -145,11 +163,12 @@ func TestBackfillRunsTheDueTimesOfASpan(t *testing.T) {
 		due      int
 		err      string
 	}{
-		"its ends included":     {edit, -20 * time.Minute, 0, 3, ""},
-		"nothing was due":       {edit, -9 * time.Minute, -8 * time.Minute, 0, ""}, // for Apply to refuse
-		"not into the future":   {edit, -9 * time.Minute, time.Second, 0, "expected a time that has passed"},
-		"not more than a few":   {edit, -1000 * time.Hour, 0, 0, "more than 512"},
-		"of a job that is gone": {jobEdit{at: fakeEpoch}, -20 * time.Minute, 0, 0, ""},
+		"its ends included":       {edit, -20 * time.Minute, 0, 3, ""},
+		"nothing was due":         {edit, -9 * time.Minute, -8 * time.Minute, 0, ""}, // for Apply to refuse
+		"not into the future":     {edit, -9 * time.Minute, time.Second, 0, "expected a time that has passed"},
+		"not more than a few":     {edit, -1000 * time.Hour, 0, 0, "more than 512"},
+		"up to the last there is": {editOf(shell("a", "@at 2026-03-02T11:30:00Z"), nil), -time.Hour, 0, 1, ""},
+		"of a job that is gone":   {jobEdit{at: fakeEpoch}, -20 * time.Minute, 0, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			command, err := test.edit.backfill(&orrerypb.BackfillRequest{Name: "a", FromNs: after(test.from), ToNs: after(test.to)})
@@ -171,6 +190,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		"the defaults":               {func(*orrery.ClusterConfig) {}, ""},
 		"a negative span":            {func(c *orrery.ClusterConfig) { c.MisfireAfter = -1 }, "misfire_after: -1ns: expected 0"},
 		"a negative bound":           {func(c *orrery.ClusterConfig) { c.RequestsKept = -1 }, "requests_kept -1"},
+		"negative bytes":             {func(c *orrery.ClusterConfig) { c.HistoryMaxBytes = -1 }, "history_max_bytes -1"},
 		"lost before three beats":    {func(c *orrery.ClusterConfig) { c.LostAfter = 2 * time.Second }, "at least 3 times heartbeat_every"},
 		"a zone that does not exist": {func(c *orrery.ClusterConfig) { c.Zone = "Europe/Atlantis" }, "zone: "},
 	} {
@@ -265,6 +285,10 @@ func TestRunOnCreate(t *testing.T) {
 			t.Fatalf("answered %v", a)
 		}
 	})
+	t.Run("does not run what was written as it was", func(t *testing.T) {
+		env := start(&orrerypb.Answer{Uid: 4, Version: 1})
+		answered(t, env)
+	})
 	t.Run("is unknown when only half is known", func(t *testing.T) {
 		env := start(created)
 		run := asked[Propose](t, env)
@@ -273,6 +297,58 @@ func TestRunOnCreate(t *testing.T) {
 		if r := answered(t, env); codeOf(r) != orrery.Unknown {
 			t.Fatalf("answered %v", r)
 		}
+	})
+}
+
+// TestWritesOfAJobAreComputedFromIt, as it was read under the leadership that proposes.
+func TestWritesOfAJobAreComputedFromIt(t *testing.T) {
+	requests := map[string]struct {
+		request *orrerypb.Request
+		right   func(*orrerypb.Command) bool
+	}{
+		"put": {putJob(shell("a", "@manually")), func(c *orrerypb.Command) bool { return c.GetPutJob().GetBase().GetVersion() == 3 }},
+		"delete": {&orrerypb.Request{Body: &orrerypb.Request_DeleteJob{DeleteJob: &orrerypb.JobRequest{Name: "a"}}},
+			func(c *orrerypb.Command) bool { return c.GetDeleteJob().GetBase().GetVersion() == 3 }},
+		"toggle": {&orrerypb.Request{Body: &orrerypb.Request_Toggle{Toggle: &orrerypb.ToggleRequest{Name: "a"}}},
+			func(c *orrerypb.Command) bool { return c.GetSetEnabled().GetBase().GetVersion() == 3 }},
+		"backfill": {&orrerypb.Request{Body: &orrerypb.Request_Backfill{Backfill: &orrerypb.BackfillRequest{Name: "a"}}},
+			func(c *orrerypb.Command) bool { return c.GetTrigger().GetBackfill().GetJob() == "a" }},
+	}
+	for name, test := range requests {
+		t.Run(name, func(t *testing.T) {
+			env, _ := newLeadingGateway()
+			env.give(ask(1, test.request))
+			read := asked[ReadJob](t, env)
+			env.give(jobOf(read, 3))
+			p := asked[Propose](t, env)
+			if read.Name != "a" || !test.right(p.Command) || p.Term != 1 || p.Command.GetAtNs() != fakeEpoch.UnixNano() {
+				t.Fatalf("read %v, proposed %v", read, p)
+			}
+		})
+	}
+	t.Run("not as it was read under another", func(t *testing.T) {
+		env, _ := newLeadingGateway()
+		env.give(ask(1, requests["put"].request))
+		before := asked[ReadJob](t, env)
+		env.give(gained(env, 2, time.Time{}))
+		now := asked[ReadJob](t, env)
+		env.give(jobOf(before, 3))
+		if sent := env.taken(); len(sent) != 0 {
+			t.Fatalf("proposed %v", sent)
+		}
+		env.give(jobOf(now, 3))
+		if p := asked[Propose](t, env); p.Term != 2 {
+			t.Fatalf("proposed %v", p)
+		}
+	})
+	t.Run("not after the leadership was lost", func(t *testing.T) {
+		env, _ := newLeadingGateway()
+		env.give(ask(1, requests["put"].request))
+		read := asked[ReadJob](t, env)
+		env.give(LeadershipLost{Term: 1}, LeaderHeard{Term: 2, Leader: "m2"})
+		sentRequest(t, env, "m2")
+		env.give(jobOf(read, 3))
+		sentRequest(t, env, "m2")
 	})
 }
 

@@ -5,18 +5,16 @@ import (
 	"slices"
 )
 
-// hear takes who leads. What waits for a leader, or was sent to another, goes there.
+// hear takes who leads now. What waits for a leader, or was sent to another, goes there.
 func (g *Gateway) hear(m LeaderHeard) {
-	changed := m.Leader != "" && m != g.heard
 	g.heard = m
-	if changed && g.term == 0 {
+	if g.term == 0 {
 		g.routeAll()
 	}
 }
 
 func (g *Gateway) lead(m LeadershipGained) {
 	g.term, g.clock = m.Term, newLeaderClock(g.env, m)
-	g.checks.stop()
 	g.routeAll()
 }
 
@@ -39,9 +37,9 @@ func (g *Gateway) routeAll() {
 	}
 }
 
-// memberChanged keeps an agent's list of servers to read from.
+// memberChanged keeps the list of servers that an agent reads from.
 func (g *Gateway) memberChanged(m Member) {
-	if g.server || !m.Server {
+	if !m.Server {
 		return
 	}
 	i, listed := slices.BinarySearch(g.servers, m.Name)

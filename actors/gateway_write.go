@@ -78,7 +78,7 @@ func jobWanted(r *orrerypb.Request) (name string, wanted bool) {
 // jobRead computes the command of a write of a job.
 func (g *Gateway) jobRead(m JobRead) {
 	r := g.about(m.Ref)
-	if r == nil || r.write == nil || r.write.ref != m.Ref {
+	if r == nil || r.write.ref != m.Ref {
 		return
 	}
 	if r.write.term != g.term {

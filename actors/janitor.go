@@ -29,21 +29,11 @@ type janitorWake struct{ turn uint64 }
 type Janitor struct {
 	env Env
 
-	step  janitorStep
 	term  uint64
 	clock leaderClock
-	turn  uint64 // drawn at each step; replies and timers of others are stale
+	turn  uint64 // grows with each step; answers and timers of others are stale
 	stop  func() // of the wake; waiting only
 }
-
-type janitorStep uint8
-
-const (
-	janitorIdle janitorStep = iota
-	janitorWaiting
-	janitorReading
-	janitorProposing
-)
 
 // NewJanitor returns the Janitor of a server.
 func NewJanitor(env Env) *Janitor { return &Janitor{env: env} }
@@ -59,7 +49,7 @@ func (j *Janitor) Receive(msg any) {
 		j.term, j.clock = m.Term, newLeaderClock(j.env, m)
 		j.wait(janitorFirst)
 	case LeadershipLost:
-		j.enter(janitorIdle)
+		j.step()
 		j.term = 0
 	case janitorWake:
 		j.read()
@@ -76,34 +66,33 @@ func (j *Janitor) Receive(msg any) {
 func (j *Janitor) stale(msg any) bool {
 	switch m := msg.(type) {
 	case janitorWake:
-		return m.turn != j.turn || j.step != janitorWaiting
+		return m.turn != j.turn
 	case RetentionRead:
-		return m.Ref != j.turn || j.step != janitorReading
+		return m.Ref != j.turn
 	case Proposed:
-		return m.Ref != j.turn || j.step != janitorProposing
+		return m.Ref != j.turn
 	case LeadershipLost:
 		return m.Term != j.term
 	}
 	return false
 }
 
-// enter is every transition.
-func (j *Janitor) enter(step janitorStep) {
+// step is every transition: what was asked or armed before is over.
+func (j *Janitor) step() {
 	if j.stop != nil {
 		j.stop()
 		j.stop = nil
 	}
-	j.step = step
 	j.turn++
 }
 
 func (j *Janitor) wait(d time.Duration) {
-	j.enter(janitorWaiting)
+	j.step()
 	j.stop = j.env.After(d, janitorWake{j.turn})
 }
 
 func (j *Janitor) read() {
-	j.enter(janitorReading)
+	j.step()
 	j.env.Send(Address{Actor: StoreName}, ReadRetention{ReplyTo: JanitorName, Ref: j.turn, Now: j.clock.now()})
 }
 
@@ -112,7 +101,7 @@ func (j *Janitor) propose(forget *orrerypb.Forget) {
 		j.wait(janitorEvery)
 		return
 	}
-	j.enter(janitorProposing)
+	j.step()
 	j.env.Send(Address{Actor: ProposerName}, Propose{
 		ReplyTo: JanitorName, Ref: j.turn, Term: j.term,
 		Command: &orrerypb.Command{AtNs: wire.Nanos(j.clock.now()), Body: &orrerypb.Command_Forget{Forget: forget}},

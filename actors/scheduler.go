@@ -82,7 +82,7 @@ type Scheduler struct {
 	term    uint64
 	clock   leaderClock
 	trusted bool   // the clock; without it nothing fires
-	turn    uint64 // drawn at each step; replies and timers of others are stale
+	turn    uint64 // grows with each step; replies and timers of others are stale
 	stop    func() // of the wake; waiting only
 
 	told  map[timerKey]time.Duration // by Boot; timers acted on that stood in the state when last read
@@ -154,11 +154,11 @@ func (s *Scheduler) Receive(msg any) {
 func (s *Scheduler) stale(msg any) bool {
 	switch m := msg.(type) {
 	case DueRead:
-		return m.Ref != s.turn || s.step != schedulerReading
+		return m.Ref != s.turn
 	case Proposed:
-		return m.Ref != s.turn || s.step != schedulerFiring
+		return m.Ref != s.turn
 	case schedulerWake:
-		return m.turn != s.turn || s.step != schedulerWaiting
+		return m.turn != s.turn
 	case LeadershipLost:
 		return m.Term != s.term
 	case ClockBad:

@@ -212,6 +212,11 @@ func TestSchedulerTellsATimerOnceAndAgainWhenItStands(t *testing.T) {
 	if told := ofType[BackoffElapsed](env.taken()); len(told) != 1 {
 		t.Fatalf("after a while told %v", told)
 	}
+	env.give(gained(env, 2, time.Time{}))
+	env.give(DueRead{Ref: asked[ReadDue](t, env).Ref, Timers: timers})
+	if told := ofType[BackoffElapsed](env.taken()); len(told) != 1 || told[0].Term != 2 {
+		t.Fatalf("a new leader told %v", told)
+	}
 	env.pass(retellAfter)
 	env.give(DueRead{Ref: asked[ReadDue](t, env).Ref})
 	if env.nextTimer().at-env.boot != maxWait {
