@@ -318,6 +318,32 @@ func TestAnAttemptWhoseLeaseRanOutWhileTheDiskWroteWaitsToBeToldAgain(t *testing
 	b.wantBegun(1)
 }
 
+func TestAnAttemptToldAgainWhileTheDiskWritesStartsUnderTheNewestSession(t *testing.T) {
+	b := newBench(t)
+	b.lead(benchTerm)
+	b.give(runOf(1))
+	b.give(LeaderHeard{benchTerm + 1, "s1"})
+	b.give(grantFor(b.lastHeartbeat(), benchSession+1))
+	m := runOf(1)
+	m.Term, m.Session = benchTerm+1, benchSession+1
+	b.give(m)
+	b.disked()
+	b.wantBegun(1)
+}
+
+func TestAnAcknowledgementOfWhatWasNotToldIsNone(t *testing.T) {
+	b := newBench(t)
+	b.lead(benchTerm)
+	b.run(1)
+	b.give(&orrerypb.AttemptDoneAck{Fence: 1}, &orrerypb.AttemptDoneAck{Fence: 2})
+	b.sup.end(b.sup.processes[1], orrery.Result{Succeeded: true})
+	b.supervised()
+	b.give(&orrerypb.AttemptDoneAck{Fence: 1})
+	b.taken()
+	b.disked()
+	b.want(b.taken(), doneOf(1, 1, orrery.Result{Succeeded: true}))
+}
+
 func TestWhatIsNotedAndBelowTheFloorIsGivenUp(t *testing.T) {
 	b := newBench(t)
 	b.lead(benchTerm)
@@ -380,6 +406,9 @@ func TestACancelEndsTheProcessOnceAndForItsReason(t *testing.T) {
 	b.taken()
 	cancel := &orrerypb.CancelAttempt{Term: benchTerm, Attempt: attemptRef(1), Reason: "user"}
 	b.give(cancel, cancel)
+	if b.sup.told != 1 {
+		t.Errorf("the supervisor was told %d times", b.sup.told)
+	}
 	b.sup.keepLease()
 	b.supervised()
 	b.disked()

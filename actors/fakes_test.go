@@ -80,6 +80,7 @@ type fakeSupervisor struct {
 	every     []*fakeProcess                // ever begun, in order
 	until     time.Duration
 	answers   []any // on their way to the Executor
+	told      int   // how often End was called
 	onBegin   func(*fakeProcess)
 	onEnd     func(*fakeProcess)
 }
@@ -122,6 +123,7 @@ func (s *fakeSupervisor) Start(p StartProcess) {
 }
 
 func (s *fakeSupervisor) End(fence orrery.Fence, reason orrery.Reason) {
+	s.told++
 	if p := s.processes[fence]; p != nil && !p.ended && p.termAt == 0 {
 		p.termAt, p.why = s.boot(), reason
 	}
