@@ -122,7 +122,7 @@ func (w *World) params(name string) promise.Params {
 // result judges the history.
 func (w *World) result(stopped bool) *Result {
 	h := w.history
-	h.End = w.now
+	h.End, h.Stopped = w.now, stopped
 	if err := w.replica.CheckInvariants(); err != nil {
 		h.Panics = append(h.Panics, promise.Panic{At: w.now, Member: "replay", Actor: "state", Reason: err.Error()})
 	}
