@@ -48,8 +48,8 @@ type NotificationDropped struct {
 	Err          string // of the last try
 }
 
-// notifierWake is the Notifier's timer: a pause is over.
-type notifierWake struct{ turn uint64 }
+// notifierWake is the Notifier's timer: a pause is over. One too many finds nothing to do.
+type notifierWake struct{}
 
 // Notifier has the effects done that the notification outbox asks for, on the leader,
 // at least once each: a row leaves the outbox after its effect, and a leader that falls
@@ -71,7 +71,6 @@ type Notifier struct {
 	draining uint64   // the Drained that is open; 0: none
 	drained  []uint64 // what it drains
 	ref      uint64   // of the newest question or command
-	turn     uint64   // of the newest timer; others are stale
 	stop     func()
 }
 
@@ -129,8 +128,6 @@ func (n *Notifier) stale(msg any) bool {
 		return m.Ref != n.reading
 	case Proposed:
 		return m.Ref != n.draining
-	case notifierWake:
-		return m.turn != n.turn || n.term == 0
 	case NotifyDone:
 		known := n.notices[m.ID]
 		return known == nil || known.step != noticeSent
@@ -150,7 +147,6 @@ func (n *Notifier) rest() {
 }
 
 func (n *Notifier) stopTimer() {
-	n.turn++
 	if n.stop != nil {
 		n.stop()
 		n.stop = nil
@@ -203,7 +199,7 @@ func (n *Notifier) work() {
 	n.startDrain()
 	n.stopTimer()
 	if next != 0 {
-		n.stop = n.env.After(next-now, notifierWake{n.turn})
+		n.stop = n.env.After(next-now, notifierWake{})
 	}
 }
 
@@ -261,7 +257,7 @@ func (n *Notifier) drain(applied bool) {
 	n.drained = nil
 	if !applied {
 		n.stopTimer()
-		n.stop = n.env.After(drainPause, notifierWake{n.turn})
+		n.stop = n.env.After(drainPause, notifierWake{})
 		return
 	}
 	for _, id := range drained {

@@ -20,7 +20,7 @@ type notifierWorld struct {
 	hanging []uint64        // effects on their way
 	had     map[uint64]bool // effects that were had
 	asked   []any           // questions and commands without an answer
-	drained []uint64
+	done    NotifyDone      // told last
 	broken  string
 }
 
@@ -64,6 +64,7 @@ func (w *notifierWorld) effect(i int, had, ok bool) {
 		done.Err = "no answer"
 	}
 	w.env.give(done)
+	w.done = done
 }
 
 // answer answers the oldest question, or decides the oldest command.
@@ -94,7 +95,6 @@ func (w *notifierWorld) answer(fate Fate) {
 
 // settle lets everything work for a while.
 func (w *notifierWorld) settle() {
-	w.lead()
 	for range 100 {
 		for w.collect(); len(w.asked) > 0 || len(w.hanging) > 0; w.collect() {
 			if len(w.asked) > 0 {
@@ -139,20 +139,87 @@ func TestEveryNotificationHasItsEffectBeforeItLeavesTheOutbox(t *testing.T) {
 				}
 				w.effect(rapid.IntRange(0, len(w.hanging)-1).Draw(t, "which"), rapid.Bool().Draw(t, "had"), rapid.Bool().Draw(t, "ok"))
 			},
-			"lead": func(*rapid.T) { w.lead() },
-			"lose": func(*rapid.T) { w.env.give(LeadershipLost{Term: w.term}) },
-			"time": func(t *rapid.T) { w.env.pass(time.Duration(rapid.IntRange(0, 600).Draw(t, "s")) * time.Second) },
+			"told twice": func(*rapid.T) { w.env.give(w.done) },
+			"lead":       func(*rapid.T) { w.lead() },
+			"lose":       func(*rapid.T) { w.env.give(LeadershipLost{Term: w.term}) },
+			"time":       func(t *rapid.T) { w.env.pass(time.Duration(rapid.IntRange(0, 600).Draw(t, "s")) * time.Second) },
 			"stale timer": func(t *rapid.T) {
 				if n := len(w.env.spent); n > 0 {
 					w.env.fire(w.env.spent[rapid.IntRange(0, n-1).Draw(t, "timer")])
 				}
 			},
 		})
+		w.lead()
+		w.settle()
+		w.add() // what happens later is seen without a change of leaders
 		w.settle()
 		if len(w.outbox) != 0 || w.broken != "" {
 			t.Fatalf("%d rows are left; %s", len(w.outbox), w.broken)
 		}
 	})
+}
+
+func TestNotifierRestsWithoutALeadership(t *testing.T) {
+	w := newNotifierWorld()
+	w.add()
+	w.lead()
+	w.collect()
+	read := w.asked[0].(ReadNotifications)
+	w.answer(FateApplied)
+	w.env.give(LeadershipLost{Term: w.term}, NotifyDone{ID: 1}, Happened{}, NotificationsRead{Ref: read.Ref, Notifications: []*orrerypb.Notification{{Id: 2}}})
+	w.env.give(notifierWake{}, Proposed{Ref: read.Ref})
+	if sent := w.env.taken(); len(sent) != 0 || len(w.hanging) != 1 {
+		t.Fatalf("it sent %v, %d effects are on their way", sent, len(w.hanging))
+	}
+}
+
+func TestNotifierBoundsWhatIsOnItsWay(t *testing.T) {
+	w := newNotifierWorld()
+	for range 3 * maxNotices {
+		w.add()
+	}
+	w.lead()
+	work := func() {
+		for w.collect(); len(w.asked) > 0; w.collect() {
+			w.answer(FateApplied)
+		}
+	}
+	for done := range 3*maxNotices - maxNotices {
+		if work(); len(w.hanging) != maxNotices {
+			t.Fatalf("%d are on their way after %d were had", len(w.hanging), done)
+		}
+		w.effect(0, true, true)
+	}
+	if work(); w.last-uint64(len(w.outbox)) != 2*maxNotices {
+		t.Fatalf("%d rows are left", len(w.outbox))
+	}
+}
+
+// TestNotifierDrainsAgainWhatWasNotDecided, after a pause.
+func TestNotifierDrainsAgainWhatWasNotDecided(t *testing.T) {
+	w := newNotifierWorld()
+	w.add()
+	w.lead()
+	w.collect()
+	w.answer(FateApplied)
+	w.effect(0, true, true)
+	w.collect()
+	w.env.give(Proposed{Ref: ofAny[Propose](w.asked)[0].Ref, Fate: FateRefused})
+	w.asked = nil
+	w.env.pass(drainPause)
+	if w.collect(); len(ofAny[Propose](w.asked)) != 1 {
+		t.Fatalf("after a pause %v", w.asked)
+	}
+}
+
+// ofAny picks the messages of one type.
+func ofAny[M any](msgs []any) (picked []M) {
+	for _, msg := range msgs {
+		if m, ok := msg.(M); ok {
+			picked = append(picked, m)
+		}
+	}
+	return picked
 }
 
 func TestNotifierThatDrainsFirstIsNoticed(t *testing.T) {

@@ -290,6 +290,35 @@ func TestProposerRefusesAtOnce(t *testing.T) {
 	})
 }
 
+// TestProposerWithoutATermKnowsNone: term 0 is no leadership, whoever says so.
+func TestProposerWithoutATermKnowsNone(t *testing.T) {
+	env, log := newTestProposer()
+	env.give(propose(0, 1))
+	if told := ofType[Proposed](env.taken()); len(told) != 1 || told[0].Fate != FateRefused || len(log.proposed) != 0 {
+		t.Fatalf("told %v", told)
+	}
+}
+
+// TestProposerTellsWhatFailed: at once, and makes room for the next entry.
+func TestProposerTellsWhatFailed(t *testing.T) {
+	for _, unknown := range []bool{false, true} {
+		env, log := newTestProposer()
+		env.give(LeadershipGained{Term: 1})
+		for n := range uint64(maxFlights + 1) {
+			env.give(propose(1, n))
+		}
+		env.give(store.ProposalFailed{Seq: 2, Unknown: unknown})
+		want := map[bool]Fate{false: FateRefused, true: FateUnknown}[unknown]
+		if told := ofType[Proposed](env.taken()); len(told) != 1 || told[0].Fate != want || told[0].Ref != 1 || len(log.proposed) != maxFlights+1 {
+			t.Fatalf("told %v, %d entries", told, len(log.proposed))
+		}
+		env.give(LeadershipLost{Term: 1})
+		if len(env.armed) != 0 {
+			t.Fatalf("%d timers are left", len(env.armed))
+		}
+	}
+}
+
 func TestProposerTellsInTime(t *testing.T) {
 	env, _ := newTestProposer()
 	env.give(LeadershipGained{Term: 1})

@@ -82,14 +82,14 @@ func (r *Roster) start() {
 
 // changed takes news of a member. Of itself a member knows best.
 func (r *Roster) changed(m Member) {
-	known, ok := r.members[m.Name]
-	if m.Name == r.self.Name || ok && older(m, known) {
+	known := r.members[m.Name]
+	if m.Name == r.self.Name || older(m, known) {
 		return
 	}
-	if ok && m.Incarnation == known.Incarnation && m.Tags == nil {
+	if m.Incarnation == known.Incarnation && m.Tags == nil {
 		m.Tags, m.Server = known.Tags, known.Server // the gossip forgot them; the agent did not
 	}
-	if ok && sameMember(m, known) {
+	if sameMember(m, known) {
 		return
 	}
 	r.members[m.Name] = m

@@ -79,6 +79,7 @@ func TestRosterTellsOldNewsFromNew(t *testing.T) {
 		"nothing follows left within an incarnation": {[]Member{alive(5), with(alive(5), MemberLeft), alive(5)}, with(alive(5), MemberLeft), 2},
 		"tags that the gossip forgot are remembered": {[]Member{alive(5), {Name: "m2", Incarnation: 5, Status: MemberSuspect}}, with(alive(5), MemberSuspect), 2},
 		"tags of another incarnation are not":        {[]Member{alive(5), {Name: "m2", Incarnation: 6}}, Member{Name: "m2", Incarnation: 6}, 2},
+		"an agent that is a server after all":        {[]Member{alive(5), {Name: "m2", Incarnation: 5, Server: true, Tags: map[string]string{"a": "b"}}}, Member{Name: "m2", Incarnation: 5, Server: true, Tags: map[string]string{"a": "b"}}, 2},
 		"tags that were taken away are":              {[]Member{alive(5), {Name: "m2", Incarnation: 5, Tags: map[string]string{}}}, Member{Name: "m2", Incarnation: 5}, 2},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,15 +145,17 @@ func TestRosterKnowsTheLeader(t *testing.T) {
 		news []any
 		want []LeaderHeard
 	}{
-		"from its log":                       {[]any{log(3, "m2")}, []LeaderHeard{{3, "m2"}}},
-		"from another member":                {[]any{known(3, "m2")}, []LeaderHeard{{3, "m2"}}},
-		"doubled, it is told once":           {[]any{known(3, "m2"), known(3, "m2")}, []LeaderHeard{{3, "m2"}}},
-		"an older term changes nothing":      {[]any{known(3, "m2"), known(2, "m3"), log(1, "m1")}, []LeaderHeard{{3, "m2"}}},
-		"a newer term replaces":              {[]any{known(3, "m2"), known(4, "m3")}, []LeaderHeard{{3, "m2"}, {4, "m3"}}},
-		"its log knows that there is nobody": {[]any{log(3, "m2"), log(3, "")}, []LeaderHeard{{3, "m2"}, {3, ""}}},
-		"another member cannot say nobody":   {[]any{known(3, "m2"), known(4, "")}, []LeaderHeard{{3, "m2"}}},
-		"nobody is replaced within the term": {[]any{log(3, ""), known(3, "m2")}, []LeaderHeard{{3, ""}, {3, "m2"}}},
-		"there is one leader in a term":      {[]any{known(3, "m2"), known(3, "m3")}, []LeaderHeard{{3, "m2"}}},
+		"from its log":                            {[]any{log(3, "m2")}, []LeaderHeard{{3, "m2"}}},
+		"from another member":                     {[]any{known(3, "m2")}, []LeaderHeard{{3, "m2"}}},
+		"doubled, it is told once":                {[]any{known(3, "m2"), known(3, "m2")}, []LeaderHeard{{3, "m2"}}},
+		"an older term changes nothing":           {[]any{known(3, "m2"), known(2, "m3"), log(1, "m1")}, []LeaderHeard{{3, "m2"}}},
+		"a newer term replaces":                   {[]any{known(3, "m2"), known(4, "m3")}, []LeaderHeard{{3, "m2"}, {4, "m3"}}},
+		"its log knows that there is nobody":      {[]any{log(3, "m2"), log(3, "")}, []LeaderHeard{{3, "m2"}, {3, ""}}},
+		"its log says it twice":                   {[]any{log(3, "m2"), log(3, "m2")}, []LeaderHeard{{3, "m2"}}},
+		"an older leader does not replace nobody": {[]any{log(3, ""), known(2, "m2")}, []LeaderHeard{{3, ""}}},
+		"another member cannot say nobody":        {[]any{known(3, "m2"), known(4, "")}, []LeaderHeard{{3, "m2"}}},
+		"nobody is replaced within the term":      {[]any{log(3, ""), known(3, "m2")}, []LeaderHeard{{3, ""}, {3, "m2"}}},
+		"there is one leader in a term":           {[]any{known(3, "m2"), known(3, "m3")}, []LeaderHeard{{3, "m2"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			env := newTestRoster(true)
@@ -210,6 +213,25 @@ func TestAgentsAskServersInTurn(t *testing.T) {
 	got = asked(2 * askEvery)
 	if slices.Sort(got); !slices.Equal(got, []string{"s0", "s1"}) {
 		t.Fatalf("with none alive it asked %v", got)
+	}
+}
+
+// TestNotAllAgentsAskTheSameServerFirst: the own name draws who comes first.
+func TestNotAllAgentsAskTheSameServerFirst(t *testing.T) {
+	first := map[string]bool{}
+	for i := range 10 {
+		env := newFakeEnv(fmt.Sprint("a", i))
+		env.actor = NewRoster(env, &tagSink{}, RosterBoot{Member: Member{Name: env.self, Incarnation: 1}})
+		env.give(Start{})
+		for _, server := range []string{"s1", "s2", "s3"} {
+			env.give(MemberChanged{Member{Name: server, Incarnation: 1, Server: true}})
+		}
+		env.taken()
+		env.pass(askEvery)
+		first[env.taken()[0].To.Member] = true
+	}
+	if len(first) != 3 {
+		t.Fatalf("ten agents asked %v first", first)
 	}
 }
 

@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	// maxDue is how many jobs and how many fires one entry decides: an entry's worth
-	// for the Proposer, and some milliseconds of every server's Apply.
-	maxDue = 512
+	// maxDue is how many jobs and how many fires one entry decides: some milliseconds of
+	// every server's Apply. What one job fires at once always fits.
+	maxDue = orrery.MaxFires
 
 	// refusedPause is how long the Scheduler waits after a decision that was not
 	// taken: the leadership is mostly over by then, or the Proposer's queue shorter.
@@ -329,7 +329,7 @@ func (s *Scheduler) due(m DueRead) []DueItem {
 			continue
 		}
 		fires += max(1, len(item.Item.Decision.Fires))
-		if len(items) > 0 && fires > maxDue {
+		if fires > maxDue {
 			maps.Copy(s.aside, aside)
 			return items
 		}
@@ -343,7 +343,7 @@ func (s *Scheduler) due(m DueRead) []DueItem {
 // leftAlone reports whether a head is not to be decided now, because it cannot be read
 // or because it stands where the last FireDue should have moved it on from.
 func (s *Scheduler) leftAlone(uid orrery.UID, head, fired jobHead) (jobAside, bool) {
-	if a, ok := s.aside[uid]; ok && a.jobHead == head && s.env.Boot() < a.until {
+	if a := s.aside[uid]; a.jobHead == head && s.env.Boot() < a.until {
 		return a, true
 	}
 	if fired != head {

@@ -311,6 +311,19 @@ func TestNoJobHoldsUpTheOthers(t *testing.T) {
 			t.Fatalf("after an edit fired %v", got)
 		}
 	})
+	t.Run("unreadable, and reported once however much is due", func(t *testing.T) {
+		env := newTestScheduler()
+		jobs := []store.DueJob{bad}
+		for uid := range uint64(maxDue + 1) {
+			jobs = append(jobs, dueJob(uid+2, "@every 10s", fakeEpoch))
+		}
+		env.give(DueRead{Ref: asked[ReadDue](t, env).Ref, Jobs: jobs})
+		env.give(Proposed{Ref: fires(env)[0].Ref, Fate: FateApplied})
+		env.give(DueRead{Ref: asked[ReadDue](t, env).Ref, Jobs: []store.DueJob{bad, jobs[maxDue+1]}})
+		if reported := env.takenEvents(); len(fires(env)) != 1 || len(reported) != 1 {
+			t.Fatalf("reported %v", reported)
+		}
+	})
 	t.Run("ignored by apply", func(t *testing.T) {
 		env := newTestScheduler()
 		deaf := dueJob(1, "@every 10s", fakeEpoch)
@@ -384,6 +397,22 @@ func TestStartIsAGuessAtRoom(t *testing.T) {
 				t.Fatal(got)
 			}
 		})
+	}
+}
+
+// TestMembersAreWantedOnlyForWhatMayStart: for a fire, and where there is room for it.
+func TestMembersAreWantedOnlyForWhatMayStart(t *testing.T) {
+	missed := dueJob(1, "@every 1h", fakeEpoch.Add(-25*time.Hour)) // out of the window but for the latest
+	missed.Record.Job.Misfire = uint32(orrery.MisfireSkip)
+	busy := dueJob(2, "@every 10s", fakeEpoch)
+	busy.Open, busy.Record.Job.Overlap = 1, uint32(orrery.OverlapSkip)
+	env := newTestScheduler()
+	env.sleep(time.Minute) // so that all that is due of the first is missed
+	env.give(DueRead{Ref: asked[ReadDue](t, env).Ref, Jobs: []store.DueJob{missed, busy}})
+	for _, item := range fires(env)[0].Items {
+		if item.Start {
+			t.Errorf("members are wanted for %v", item.Item)
+		}
 	}
 }
 

@@ -201,36 +201,65 @@ func TestStoreTellsOfLeadership(t *testing.T) {
 // it was when the snapshot was wanted, whatever is applied meanwhile.
 func TestStoreSnapshotIsAPointInTime(t *testing.T) {
 	env, log, state := newTestStore(t)
-	env.give(committed(1, 1, nil, pauseCommand(true)))
+	env.give(committed(1, 1, nil, bulkyJobs(20)...))
 	hash := state.Hash()
 	env.give(store.SnapshotWanted{ID: 5})
 	for i := uint64(2); !log.chunks[len(log.chunks)-1].last; i++ {
-		env.give(committed(i, 1, nil, pauseCommand(i%2 == 1)), store.NextChunk{ID: 5})
+		env.give(committed(i, 1, nil, pauseCommand(true)), store.NextChunk{ID: 5})
 	}
 	var whole []byte
 	for _, c := range log.chunks {
-		if c.id != 5 || c.index != 1 {
-			t.Fatalf("a piece of snapshot %d at %d", c.id, c.index)
+		if c.id != 5 || c.index != 1 || len(c.chunk) > 2*snapshotChunk {
+			t.Fatalf("a piece of snapshot %d at %d, of %d bytes", c.id, c.index, len(c.chunk))
 		}
 		whole = append(whole, c.chunk...)
 	}
-	other, _, restored := newTestStore(t)
+	if len(log.chunks) < 2 || state.Hash() == hash {
+		t.Fatalf("%d pieces", len(log.chunks))
+	}
+	other, restoredTo, restored := newTestStore(t)
 	other.give(store.Restore{ID: 8, Index: 1, Term: 1, From: bytes.NewReader(whole)})
-	if restored.Hash() != hash || restored.Index() != 1 {
+	if restored.Hash() != hash || restored.Index() != 1 || len(restoredTo.restored) != 1 || restoredTo.restored[0] != nil {
 		t.Fatalf("restored to %d with hash %x, want 1 with %x", restored.Index(), restored.Hash(), hash)
+	}
+	if told := other.takenEvents(); len(told) != 1 || told[0] != (StateHash{Index: 1, Hash: hash, Restored: true}) {
+		t.Fatalf("told %v", told)
 	}
 	other.give(committed(2, 1, nil, pauseCommand(false)))
 }
 
+// bulkyJobs make a state of several snapshot pieces.
+func bulkyJobs(n int) (commands []*orrerypb.Command) {
+	for i := range n {
+		job := shell(fmt.Sprint("job", i), "@manually")
+		job.Description = strings.Repeat("x", 60<<10)
+		commands = append(commands, &orrerypb.Command{
+			AtNs: fakeEpoch.UnixNano(), Body: &orrerypb.Command_PutJob{PutJob: &orrerypb.PutJob{Job: job, Base: &orrerypb.JobBase{}}},
+		})
+	}
+	return commands
+}
+
 func TestStoreSnapshotsThatAreOver(t *testing.T) {
-	t.Run("a piece of a replaced one is not given", func(t *testing.T) {
-		env, log, _ := newTestStore(t)
-		env.give(store.SnapshotWanted{ID: 1}, store.SnapshotWanted{ID: 2})
-		n := len(log.chunks)
-		if env.give(store.NextChunk{ID: 1}); len(log.chunks) != n {
-			t.Fatal("it was given")
-		}
-	})
+	for name, test := range map[string]struct {
+		then []any
+		next uint64
+	}{
+		"replaced by another":     {[]any{store.SnapshotWanted{ID: 2}}, 1},
+		"replaced by a restore":   {[]any{store.Restore{ID: 3, From: strings.NewReader("nonsense")}}, 1},
+		"given to the last piece": {slices.Repeat([]any{store.NextChunk{ID: 1}}, 20), 1},
+		"never wanted":            {nil, 7},
+	} {
+		t.Run("no piece is given of one "+name, func(t *testing.T) {
+			env, log, _ := newTestStore(t)
+			env.give(committed(1, 1, nil, bulkyJobs(20)...), store.SnapshotWanted{ID: 1})
+			env.give(test.then...)
+			n := len(log.chunks)
+			if env.give(store.NextChunk{ID: test.next}); len(log.chunks) != n {
+				t.Fatal("it was given")
+			}
+		})
+	}
 	t.Run("a bad snapshot is refused, and the state is as before", func(t *testing.T) {
 		env, log, state := newTestStore(t)
 		env.give(committed(1, 1, nil, pauseCommand(true)))
