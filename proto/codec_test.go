@@ -154,7 +154,7 @@ func TestEncodeEnvelopeRefuses(t *testing.T) {
 		"an actor that does not take it": {
 			address("store"), heartbeat(), `encode envelope: Heartbeat goes to dispatcher, not to actor "store"`},
 		"an actor that is not there": {
-			address(""), &orrerypb.NotLeader{}, `encode envelope: NotLeader goes to executor or gateway, not to actor ""`},
+			address(""), &orrerypb.NotLeader{}, `encode envelope: NotLeader goes to executor, not to actor ""`},
 		"no sender": {
 			&orrerypb.Envelope{ToMember: "a", ToActor: "dispatcher"}, heartbeat(), "from_member is empty"},
 		"no receiver": {

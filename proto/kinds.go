@@ -24,7 +24,7 @@ type kind struct {
 var kinds = []kind{
 	{number: 1, message: (*orrerypb.Heartbeat)(nil), actors: []string{"dispatcher"}},
 	{number: 2, message: (*orrerypb.HeartbeatGranted)(nil), actors: []string{"executor"}},
-	{number: 3, message: (*orrerypb.NotLeader)(nil), actors: []string{"executor", "gateway"}},
+	{number: 3, message: (*orrerypb.NotLeader)(nil), actors: []string{"executor"}},
 	{number: 4, message: (*orrerypb.LeaderKnown)(nil), actors: []string{"roster"}},
 	{number: 5, message: (*orrerypb.AskLeader)(nil), actors: []string{"roster"}},
 	{number: 6, message: (*orrerypb.RunAttempt)(nil), actors: []string{"executor"}},

@@ -70,6 +70,12 @@ func refuse(code orrery.Code, format string, args ...any) *orrerypb.Answer {
 	return &orrerypb.Answer{Code: string(code), Text: orrery.Errorf(code, format, args...).Text}
 }
 
+// outdated answers a command that was computed from what is no longer so. It had no
+// effect, and nobody but the leader's actors need know: they compute it again.
+func outdated(format string, args ...any) *orrerypb.Answer {
+	return refuse(orrery.Unavailable, format, args...)
+}
+
 // unchanged answers a command that was late or doubled.
 func unchanged() *orrerypb.Answer { return &orrerypb.Answer{} }
 
@@ -92,9 +98,12 @@ func (c *change) answered(command *orrerypb.Command) *orrerypb.Answer {
 	return nil
 }
 
-// remember keeps the answer of a request, whatever it was: a retry must not find out
-// otherwise.
+// remember keeps the answer of a request: a retry must not find out otherwise. Only an
+// outdated command is as if it had never been, for it comes again under the same id.
 func (c *change) remember(command *orrerypb.Command, answer *orrerypb.Answer) {
+	if orrery.Code(answer.Code) == orrery.Unavailable {
+		return
+	}
 	c.t.put(requestKey(command.RequestId), encode(&orrerypb.RequestRecord{
 		RequestId: command.RequestId, Answer: answer, AtNs: command.AtNs, IssuedNs: command.IssuedNs, Index: c.s.index,
 	}))

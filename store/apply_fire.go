@@ -11,9 +11,9 @@ import (
 // saw it; the others of the entry are not held up by one that does not.
 func (c *change) fire(command *orrerypb.Fire) *orrerypb.Answer {
 	if c.meta.Paused && !c.s.knobs["ignore-pause"] {
-		return refuse(orrery.Conflict, "the scheduler is paused: due times are not fired")
+		return outdated("the scheduler is paused: due times are not fired")
 	}
-	answer := refuse(orrery.Conflict, "no due time was decided: the jobs changed meanwhile")
+	answer := outdated("no due time was decided: the jobs changed meanwhile")
 	for _, item := range command.Items {
 		j := c.job(item.Uid)
 		if j == nil || !decides(item.Decision) || !c.current(j, item) {
@@ -44,15 +44,15 @@ func (c *change) checkSettle(j *job, settle *orrerypb.Decision, next, notBefore 
 			return refused
 		}
 		if len(settle.Fires) > 0 && c.meta.Paused {
-			return refuse(orrery.Conflict, "job %q: the scheduler was paused while the write was computed", j.Name)
+			return outdated("job %q: the scheduler was paused while the write was computed", j.Name)
 		}
 		head, decided = settle.NextNs, max(decided, lastOf(settle))
 	}
 	switch {
 	case head != 0 && head <= c.at:
-		return refuse(orrery.Conflict, "job %q has due times that are to be decided before it is written", j.Name)
+		return outdated("job %q has due times that are to be decided before it is written", j.Name)
 	case next != 0 && next <= decided:
-		return refuse(orrery.Conflict, "job %q was decided up to a later time than the next due time of the write", j.Name)
+		return outdated("job %q was decided up to a later time than the next due time of the write", j.Name)
 	}
 	return nil
 }
@@ -97,7 +97,7 @@ func (c *change) decide(j *job, d *orrerypb.Decision, members []*orrerypb.Place)
 // due times in order, each after all that was decided, and before the next head.
 func checkDecision(j *job, d *orrerypb.Decision) *orrerypb.Answer {
 	if !decides(d) || d.DueNs != dueOf(j.JobState) {
-		return refuse(orrery.Conflict, "job %q: its next due time is not the one that was decided", j.Name)
+		return outdated("job %q: its next due time is not the one that was decided", j.Name)
 	}
 	last := j.LastDecidedNs
 	inOrder := d.DueNs > last
@@ -110,7 +110,7 @@ func checkDecision(j *job, d *orrerypb.Decision) *orrerypb.Answer {
 		last = fire.DueNs
 	}
 	if !inOrder || (d.NextNs != 0 && d.NextNs <= max(last, d.DueNs)) {
-		return refuse(orrery.Conflict, "job %q: the decision is not in the order of due times", j.Name)
+		return outdated("job %q: the decision is not in the order of due times", j.Name)
 	}
 	return nil
 }

@@ -44,7 +44,7 @@ func (c *change) check(name string, j *job, want uint64, base *orrerypb.JobBase)
 	case want != 0 && want != version:
 		return refuse(orrery.Conflict, "job %q is at version %d; the write asked for version %d", name, version, want)
 	case base.GetUid() != uid || base.GetVersion() != version:
-		return refuse(orrery.Conflict, "job %q changed while it was being written: it is at version %d now", name, version)
+		return outdated("job %q changed while it was being written: it is at version %d now", name, version)
 	}
 	return nil
 }
