@@ -701,14 +701,11 @@ func TestAStartedAttemptThatTheAgentBeforeToldOfIsNotHeld(t *testing.T) {
 	r := k.theRun("m1")
 	late := &orrerypb.AttemptStarted{Term: 1, Attempt: r.GetAttempt(), Member: "m1", Incarnation: 1}
 	k.roster[0].Incarnation = 2
-	k.held = true
+	k.fate = FateRefused // of the loss
 	k.open("m1")
 	k.give(late)
-	k.held = false
+	k.fate = FateApplied
 	k.passing(2*time.Second, "m1")
-	for _, p := range k.waiting {
-		k.commit(p, FateApplied)
-	}
 	k.wantLost(id, orrery.ReasonRestarted)
 }
 
@@ -1207,12 +1204,96 @@ func TestALeaderWhoseClockIsOffTheMedianHandsOver(t *testing.T) {
 	}
 }
 
+func (k *desk) configure(c orrery.ClusterConfig) {
+	k.apply(&orrerypb.Command{Body: &orrerypb.Command_SetClusterConfig{SetClusterConfig: &orrerypb.SetClusterConfig{Config: wire.FromConfig(c)}}})
+	k.settle()
+}
+
+func TestShorterSettingsDoNotShortenALeaseThatWasGranted(t *testing.T) {
+	k := working(t, orrery.Job{}, "m1")
+	id := k.trigger()
+	k.configure(orrery.ClusterConfig{LostAfter: 10 * time.Second})
+	k.passing(time.Second, "m1")
+	k.passing(25 * time.Second)
+	k.wantLost(id, "")
+	k.passing(5 * time.Second)
+	k.wantLost(id, orrery.ReasonSilent)
+}
+
+func TestSilenceIsNoShorterThanTheLeaseHoweverLateItWasGranted(t *testing.T) {
+	k := working(t, orrery.Job{}, "m1")
+	id := k.trigger()
+	k.slow = true
+	k.beat("m1")
+	k.configure(orrery.ClusterConfig{LostAfter: time.Minute})
+	k.verify(true)
+	k.slow = false
+	k.passing(50 * time.Second)
+	k.wantLost(id, "")
+}
+
+func TestTheHeartbeatOfTheAgentBeforeIsNotGrantedToTheNext(t *testing.T) {
+	k := newDesk(t, "m1")
+	k.lead()
+	k.slow = true
+	k.give(k.heartbeat("m1"))
+	k.roster[0].Incarnation = 2
+	k.give(k.heartbeat("m1"))
+	k.verify(true)
+	if g := heardBy[*orrerypb.HeartbeatGranted](k, "m1"); len(g) != 0 {
+		t.Fatalf("granted %v", g)
+	}
+	k.verify(true)
+	if g := heardBy[*orrerypb.HeartbeatGranted](k, "m1"); len(g) != 1 || g[0].GetIncarnation() != 2 || g[0].GetSeq() != 2 {
+		t.Errorf("granted %v", g)
+	}
+}
+
+func TestALateCheckGrantsOnlyWhatCameBeforeIt(t *testing.T) {
+	k := newDesk(t, "m1")
+	k.lead()
+	k.slow = true
+	k.give(k.heartbeat("m1"))
+	first := k.checks
+	k.checks = nil
+	k.passing(4*time.Second, "m1") // it is begun again
+	k.checks, first = first, k.checks
+	k.verify(true)
+	if g := heardBy[*orrerypb.HeartbeatGranted](k, "m1"); len(g) != 0 {
+		t.Errorf("granted %v", g)
+	}
+	k.checks = first
+	k.verify(true)
+	if g := heardBy[*orrerypb.HeartbeatGranted](k, "m1"); len(g) != 1 {
+		t.Errorf("granted %v", g)
+	}
+}
+
+func TestASessionThatOpensBeforeTheStateWasReadIsReconciledAfter(t *testing.T) {
+	k := working(t, orrery.Job{}, "m1")
+	k.trigger()
+	r := k.theRun("m1")
+	k.give(LeadershipLost{k.term})
+	k.term++
+	k.session["m1"], k.said = 0, nil
+	k.give(LeadershipGained{Term: k.term, Wall: k.wall, Boot: k.boot, Config: k.state.Config()})
+	h := k.heartbeat("m1")
+	h.Held = []*orrerypb.HeldAttempt{{Attempt: r.GetAttempt()}}
+	k.give(h) // before the Store has answered
+	k.verify(true)
+	if g := heardBy[*orrerypb.HeartbeatGranted](k, "m1"); len(g) != 1 || g[0].GetFenceFloor() != 0 {
+		t.Errorf("granted %v, with nothing known of the state", g)
+	}
+	k.settle()
+	k.passing(2*time.Second, "m1")
+	if told := heardBy[*orrerypb.CancelAttempt](k, "m1"); len(told) != 0 || len(k.runs("m1")) != 0 {
+		t.Errorf("it was told %v, and to run %v", told, k.runs("m1"))
+	}
+}
+
 func TestChangedSettingsCountFromTheNextGrant(t *testing.T) {
 	k := working(t, orrery.Job{}, "m1")
-	k.apply(&orrerypb.Command{Body: &orrerypb.Command_SetClusterConfig{SetClusterConfig: &orrerypb.SetClusterConfig{
-		Config: wire.FromConfig(orrery.ClusterConfig{LostAfter: time.Minute}),
-	}}})
-	k.settle()
+	k.configure(orrery.ClusterConfig{LostAfter: time.Minute})
 	k.forget()
 	k.beat("m1")
 	if g := heardBy[*orrerypb.HeartbeatGranted](k, "m1"); g[0].GetLostAfterNs() != int64(time.Minute) {

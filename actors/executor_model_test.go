@@ -385,6 +385,15 @@ func TestNoNetworkMakesAnExecutorStartTwiceOrLoseAResult(t *testing.T) {
 	})
 }
 
+// The draws of rapid lean to the small; these do not.
+func TestNoMachineMakesAnExecutorStartTwiceOrLoseAResult(t *testing.T) {
+	for seed := range uint64(500) {
+		if err := newPost(seeded(seed)).play(600); err != nil {
+			t.Fatalf("seed %d: %v", seed, err)
+		}
+	}
+}
+
 func TestEveryRuleOfTheExecutorThatIsBrokenIsNoticed(t *testing.T) {
 	for _, knob := range []string{KnobIgnoreFence, KnobIgnoreLease, KnobStartBeforeDurable, KnobIgnoreIncarnation, KnobDropResult} {
 		t.Run(knob, func(t *testing.T) {
