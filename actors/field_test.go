@@ -62,12 +62,11 @@ type fieldServer struct {
 
 type fieldMember struct {
 	Member
-	disk    *fakeDisk
-	sup     *fakeSupervisor
-	x       *Executor
-	heard   uint64 // newest term
-	paused  time.Duration
-	settled []any // news of the gossip on their way
+	disk   *fakeDisk
+	sup    *fakeSupervisor
+	x      *Executor
+	heard  uint64 // newest term
+	paused time.Duration
 }
 
 const (

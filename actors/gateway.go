@@ -83,9 +83,8 @@ type Gateway struct {
 
 	heard LeaderHeard // who leads, as the Roster knows
 
-	term   uint64 // of the leadership held; 0: none
-	clock  leaderClock
-	config orrery.ClusterConfig
+	term  uint64 // of the leadership held; 0: none
+	clock leaderClock
 
 	servers  []string // members to read from, by name; agents only
 	nextRead int      // round them

@@ -399,12 +399,11 @@ func (m *machine) attempt(t *rapid.T) (*orrerypb.AttemptRef, bool) {
 	if assigned := m.servers[0].Assigned(0, 5); len(assigned) > 0 && rapid.IntRange(0, 4).Draw(t, "running") > 0 {
 		id = rapid.SampledFrom(assigned).Draw(t, "of").Execution.Id
 	}
-	for _, x := range m.servers[0].Executions([]orrery.ExecutionID{orrery.ExecutionID(id)}) {
-		if len(x.Execution.Slots) == 0 {
-			break
-		}
-		i := rapid.IntRange(0, len(x.Execution.Slots)-1).Draw(t, "slot")
-		a := rapid.SampledFrom(x.Execution.Slots[i].Attempts).Draw(t, "attempt")
+	found := m.servers[0].Executions([]orrery.ExecutionID{orrery.ExecutionID(id)})
+	if len(found) > 0 && len(found[0].Execution.Slots) > 0 {
+		slots := found[0].Execution.Slots
+		i := rapid.IntRange(0, len(slots)-1).Draw(t, "slot")
+		a := rapid.SampledFrom(slots[i].Attempts).Draw(t, "attempt")
 		return &orrerypb.AttemptRef{Execution: id, Slot: uint32(i), N: a.N, Fence: a.Fence}, true
 	}
 	return &orrerypb.AttemptRef{Execution: id, N: 1, Fence: 1}, false

@@ -143,7 +143,7 @@ func TestSameSeedSameDisk(t *testing.T) {
 		}
 		return b.String()
 	}
-	if run(1) != run(1) {
+	if once, again := run(1), run(1); once != again {
 		t.Error("one seed, two disks")
 	}
 	if run(1) == run(2) {

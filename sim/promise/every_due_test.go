@@ -23,8 +23,6 @@ func dropped(kind string, when func(e *orrerypb.Event) bool) func(*Commit, *orre
 	}
 }
 
-func always(*orrerypb.Event) bool { return true }
-
 // changed is for model.events: f changes those of a kind.
 func changed(kind string, f func(e *orrerypb.Event)) func(*Commit, *orrerypb.Event) []*orrerypb.Event {
 	return func(_ *Commit, e *orrerypb.Event) []*orrerypb.Event {

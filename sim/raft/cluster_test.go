@@ -217,8 +217,6 @@ func (s *server) powerLoss() {
 	s.disk.PowerLoss()
 }
 
-func (s *server) pause() { s.paused = true }
-
 func (s *server) resume() {
 	s.paused = false
 	held := s.held
