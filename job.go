@@ -44,7 +44,6 @@ type Job struct {
 	KillGrace     time.Duration // between TERM and KILL; 0 is 10 s
 	StartDeadline time.Duration // how late after its due time an execution may start; 0: none
 	Deadline      time.Duration // of the whole execution, from its creation; 0: none
-	WarnAfter     time.Duration // an event, no kill; 0: none
 
 	OnLost   OnLost
 	Delivery Delivery // by default it follows the executor: at least once for http, exclusive for all others

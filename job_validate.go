@@ -173,7 +173,6 @@ func (j Job) checkLimits(cfg ClusterConfig) error {
 		checkDuration("kill_grace", j.KillGrace),
 		checkDuration("start_deadline", j.StartDeadline),
 		checkDuration("deadline", j.Deadline),
-		checkDuration("warn_after", j.WarnAfter),
 	)
 	if err != nil {
 		return err

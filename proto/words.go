@@ -40,7 +40,7 @@ func FromJob(j orrery.Job) *orrerypb.Job {
 		MaxParallel: int64(j.MaxParallel),
 		Misfire:     uint32(j.Misfire), MisfireWindowNs: int64(j.MisfireWindow), MisfireMax: int64(j.MisfireMax),
 		TimeoutNs: int64(j.Timeout), KillGraceNs: int64(j.KillGrace),
-		StartDeadlineNs: int64(j.StartDeadline), DeadlineNs: int64(j.Deadline), WarnAfterNs: int64(j.WarnAfter),
+		StartDeadlineNs: int64(j.StartDeadline), DeadlineNs: int64(j.Deadline),
 		OnLost: uint32(j.OnLost), Delivery: uint32(j.Delivery), Join: uint32(j.Join),
 		Executor: j.Executor, ExecutorConfig: j.ExecutorConfig, History: int64(j.History),
 	}
@@ -77,7 +77,6 @@ func ToJob(w *orrerypb.Job) orrery.Job {
 		Retry:      toRetry(w.GetRetry()),
 		Timeout:    time.Duration(w.GetTimeoutNs()), KillGrace: time.Duration(w.GetKillGraceNs()),
 		StartDeadline: time.Duration(w.GetStartDeadlineNs()), Deadline: time.Duration(w.GetDeadlineNs()),
-		WarnAfter: time.Duration(w.GetWarnAfterNs()),
 		OnLost:    orrery.OnLost(narrow(w.GetOnLost())), Delivery: orrery.Delivery(narrow(w.GetDelivery())),
 		Join: orrery.Join(narrow(w.GetJoin())), Executor: w.GetExecutor(), ExecutorConfig: w.GetExecutorConfig(),
 		History: int(w.GetHistory()),

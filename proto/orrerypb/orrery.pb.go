@@ -60,7 +60,6 @@ type Job struct {
 	KillGraceNs     int64                  `protobuf:"varint,27,opt,name=kill_grace_ns,json=killGraceNs,proto3" json:"kill_grace_ns,omitempty"`
 	StartDeadlineNs int64                  `protobuf:"varint,28,opt,name=start_deadline_ns,json=startDeadlineNs,proto3" json:"start_deadline_ns,omitempty"`
 	DeadlineNs      int64                  `protobuf:"varint,29,opt,name=deadline_ns,json=deadlineNs,proto3" json:"deadline_ns,omitempty"`
-	WarnAfterNs     int64                  `protobuf:"varint,30,opt,name=warn_after_ns,json=warnAfterNs,proto3" json:"warn_after_ns,omitempty"`
 	OnLost          uint32                 `protobuf:"varint,31,opt,name=on_lost,json=onLost,proto3" json:"on_lost,omitempty"`
 	Delivery        uint32                 `protobuf:"varint,32,opt,name=delivery,proto3" json:"delivery,omitempty"`
 	Needs           []*Need                `protobuf:"bytes,33,rep,name=needs,proto3" json:"needs,omitempty"`
@@ -302,13 +301,6 @@ func (x *Job) GetStartDeadlineNs() int64 {
 func (x *Job) GetDeadlineNs() int64 {
 	if x != nil {
 		return x.DeadlineNs
-	}
-	return 0
-}
-
-func (x *Job) GetWarnAfterNs() int64 {
-	if x != nil {
-		return x.WarnAfterNs
 	}
 	return 0
 }
@@ -6999,7 +6991,7 @@ var File_orrery_proto protoreflect.FileDescriptor
 
 const file_orrery_proto_rawDesc = "" +
 	"\n" +
-	"\forrery.proto\x12\torrery.v1\"\xe9\f\n" +
+	"\forrery.proto\x12\torrery.v1\"\xcb\f\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12 \n" +
@@ -7037,8 +7029,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\rkill_grace_ns\x18\x1b \x01(\x03R\vkillGraceNs\x12*\n" +
 	"\x11start_deadline_ns\x18\x1c \x01(\x03R\x0fstartDeadlineNs\x12\x1f\n" +
 	"\vdeadline_ns\x18\x1d \x01(\x03R\n" +
-	"deadlineNs\x12\"\n" +
-	"\rwarn_after_ns\x18\x1e \x01(\x03R\vwarnAfterNs\x12\x17\n" +
+	"deadlineNs\x12\x17\n" +
 	"\aon_lost\x18\x1f \x01(\rR\x06onLost\x12\x1a\n" +
 	"\bdelivery\x18  \x01(\rR\bdelivery\x12%\n" +
 	"\x05needs\x18! \x03(\v2\x0f.orrery.v1.NeedR\x05needs\x12\x12\n" +
@@ -7063,7 +7054,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1aS\n" +
 	"\x0fProcessorsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12*\n" +
-	"\x05value\x18\x02 \x01(\v2\x14.orrery.v1.ProcessorR\x05value:\x028\x01\"\xa3\x01\n" +
+	"\x05value\x18\x02 \x01(\v2\x14.orrery.v1.ProcessorR\x05value:\x028\x01J\x04\b\x1e\x10\x1f\"\xa3\x01\n" +
 	"\x05Retry\x12\x10\n" +
 	"\x03max\x18\x01 \x01(\x03R\x03max\x12\x1d\n" +
 	"\n" +
