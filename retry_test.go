@@ -82,7 +82,8 @@ func TestDelayStaysInBounds(t *testing.T) {
 		plain.Jitter = -1
 		nominal := Retry{Backoff: plain}.Delay(n, identity)
 		jitter := b.WithDefaults().Jitter
-		spread := nominal/1000*time.Duration(max(jitter, 0)) + 1000 // a little more than it can be
+		spread := nominal / 1000 * time.Duration(max(jitter, 0))
+		spread += min(1000, math.MaxInt64-spread) // a little more than it can be
 		if nominal < b.Initial || nominal > b.Max {
 			t.Fatalf("without jitter %d: want it from %d to %d", nominal, b.Initial, b.Max)
 		}
