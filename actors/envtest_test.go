@@ -66,7 +66,7 @@ func (e *fakeEnv) Boot() time.Duration     { return e.boot }
 func (e *fakeEnv) Emit(event any)          { e.emitted = append(e.emitted, event) }
 func (e *fakeEnv) Chance(what string) bool { return e.chance != nil && e.chance(what) }
 func (e *fakeEnv) Knob(name string) bool {
-	if _, known := KnobNamed(name); !known {
+	if !Knobs.Has(name) {
 		panic(fmt.Sprintf("knob %q stands in no table", name))
 	}
 	return e.knobs[name]

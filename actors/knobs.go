@@ -1,11 +1,6 @@
 package actors
 
-// Rule is a knob: a rule of the actors that a simulation breaks on purpose, to see
-// that a promise notices.
-type Rule struct {
-	Name   string
-	Breaks string // what goes wrong while the knob is turned
-}
+import "orrery"
 
 // The knobs of this package, by the actor that obeys the rule.
 const (
@@ -34,37 +29,27 @@ const (
 )
 
 // Knobs lists every name that an actor of this package asks Env.Knob for.
-var Knobs = []Rule{
-	{KnobIgnoreFence, "the executor starts an attempt again when it is told twice"},
-	{KnobIgnoreLease, "a cut-off executor starts attempts, and keeps its processes, without a lease"},
-	{KnobStartBeforeDurable, "the executor starts a process before it has durably noted that it does"},
-	{KnobIgnoreIncarnation, "the executor starts what was assigned to the agent before it"},
-	{KnobDropResult, "the executor tells a result once and forgets it"},
-	{KnobLostAtOnce, "the dispatcher gives up a member's attempts when one heartbeat is missing"},
-	{KnobAckBeforeCommit, "the dispatcher acknowledges a result before it is committed"},
-	{KnobIgnoreTags, "the dispatcher chooses members whatever their tags"},
-	{KnobNeverRedeliver, "the dispatcher tells an executor once what to do, and never again"},
-	{KnobAssignWithoutSession, "the dispatcher places attempts on members that gossip calls alive"},
-	{KnobGrantWithoutQuorum, "the dispatcher renews leases without asking whether it still leads"},
+var Knobs = orrery.Knobs{
+	{Name: KnobIgnoreFence, Breaks: "the executor starts an attempt again when it is told twice"},
+	{Name: KnobIgnoreLease, Breaks: "a cut-off executor starts attempts, and keeps its processes, without a lease"},
+	{Name: KnobStartBeforeDurable, Breaks: "the executor starts a process before it has durably noted that it does"},
+	{Name: KnobIgnoreIncarnation, Breaks: "the executor starts what was assigned to the agent before it"},
+	{Name: KnobDropResult, Breaks: "the executor tells a result once and forgets it"},
+	{Name: KnobLostAtOnce, Breaks: "the dispatcher gives up a member's attempts when one heartbeat is missing"},
+	{Name: KnobAckBeforeCommit, Breaks: "the dispatcher acknowledges a result before it is committed"},
+	{Name: KnobIgnoreTags, Breaks: "the dispatcher chooses members whatever their tags"},
+	{Name: KnobNeverRedeliver, Breaks: "the dispatcher tells an executor once what to do, and never again"},
+	{Name: KnobAssignWithoutSession, Breaks: "the dispatcher places attempts on members that gossip calls alive"},
+	{Name: KnobGrantWithoutQuorum, Breaks: "the dispatcher renews leases without asking whether it still leads"},
 
-	{KnobForgetDue, "the scheduler moves a job's head on and fires nothing"},
-	{KnobFireEarly, "the scheduler fires a due time a minute before it comes"},
-	{KnobNeverRetryProposal, "the scheduler never makes a decision again that was not taken"},
-	{KnobForgetOutbox, "the chain leaves the outbox as it is"},
-	{KnobNeverForget, "the janitor forgets nothing"},
-	{KnobDrainBeforeEffect, "the notifier drops a notification before its effect is had"},
-	{KnobAckBeforeCommitWrite, "the proposer says that a client's write was done when it is proposed"},
-	{KnobAnswerUnavailableForUnknown, "the gateway says of a write that may have happened that it did not"},
-	{KnobRetryAsNew, "the gateway sends a write again under another request id"},
-	{KnobReadWithoutQuorum, "the gateway answers consistent reads without asking whether it still leads"},
-}
-
-// KnobNamed looks a knob up by its name.
-func KnobNamed(name string) (Rule, bool) {
-	for _, r := range Knobs {
-		if r.Name == name {
-			return r, true
-		}
-	}
-	return Rule{}, false
+	{Name: KnobForgetDue, Breaks: "the scheduler moves a job's head on and fires nothing"},
+	{Name: KnobFireEarly, Breaks: "the scheduler fires a due time a minute before it comes"},
+	{Name: KnobNeverRetryProposal, Breaks: "the scheduler never makes a decision again that was not taken"},
+	{Name: KnobForgetOutbox, Breaks: "the chain leaves the outbox as it is"},
+	{Name: KnobNeverForget, Breaks: "the janitor forgets nothing"},
+	{Name: KnobDrainBeforeEffect, Breaks: "the notifier drops a notification before its effect is had"},
+	{Name: KnobAckBeforeCommitWrite, Breaks: "the proposer says that a client's write was done when it is proposed"},
+	{Name: KnobAnswerUnavailableForUnknown, Breaks: "the gateway says of a write that may have happened that it did not"},
+	{Name: KnobRetryAsNew, Breaks: "the gateway sends a write again under another request id"},
+	{Name: KnobReadWithoutQuorum, Breaks: "the gateway answers consistent reads without asking whether it still leads"},
 }

@@ -77,7 +77,7 @@ func ToJob(w *orrerypb.Job) orrery.Job {
 		Retry:      toRetry(w.GetRetry()),
 		Timeout:    time.Duration(w.GetTimeoutNs()), KillGrace: time.Duration(w.GetKillGraceNs()),
 		StartDeadline: time.Duration(w.GetStartDeadlineNs()), Deadline: time.Duration(w.GetDeadlineNs()),
-		OnLost:    orrery.OnLost(narrow(w.GetOnLost())), Delivery: orrery.Delivery(narrow(w.GetDelivery())),
+		OnLost: orrery.OnLost(narrow(w.GetOnLost())), Delivery: orrery.Delivery(narrow(w.GetDelivery())),
 		Join: orrery.Join(narrow(w.GetJoin())), Executor: w.GetExecutor(), ExecutorConfig: w.GetExecutorConfig(),
 		History: int(w.GetHistory()),
 	}

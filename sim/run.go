@@ -3,7 +3,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -58,14 +57,11 @@ func Check(s *scenario.Scenario) error {
 	return errors.Join(errs...)
 }
 
-// KnobNames lists the rules that a scenario can break, sorted.
+// KnobNames lists the rules that a scenario can break, sorted. One of a name in two
+// packages breaks both.
 func KnobNames() []string {
 	var names []string
-	for _, k := range actors.Knobs {
-		names = append(names, k.Name)
-	}
-	names = slices.AppendSeq(names, maps.Keys(store.Knobs))
-	for _, k := range raft.Knobs {
+	for _, k := range slices.Concat(actors.Knobs, store.Knobs, raft.Knobs) {
 		names = append(names, k.Name)
 	}
 	slices.Sort(names)

@@ -82,7 +82,7 @@ func newWorld(s *scenario.Scenario, seed uint64, opts Options) (*World, error) {
 // turnKnobs breaks the rules of the state machine that the scenario names.
 func (w *World) turnKnobs(state *store.State) {
 	for _, k := range w.scenario.Knobs {
-		if _, ok := store.Knobs[k.Name]; ok {
+		if store.Knobs.Has(k.Name) {
 			state.Mutate(k.Name)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"orrery"
 	"orrery/netsim"
 )
 
@@ -75,16 +76,13 @@ func (c *Config) check() {
 	}
 }
 
-// Knob is a rule that a simulation breaks on purpose, to see that a promise notices.
-type Knob struct{ Name, Breaks string }
-
 // Knobs lists what [Config.Break] knows.
-var Knobs = []Knob{
-	{voteTwice, "a server forgets whom it voted for: a term may have two leaders"},
-	{commitWithoutQuorum, "a leader commits what it alone has written: acknowledged entries vanish with it"},
-	{deliverUnpersisted, "servers answer and deliver before the disk has written: a power loss takes back what was acknowledged"},
-	{staleVerify, "a leader verifies itself without asking a majority: a deposed one grants leases"},
-	{gainedBeforeApplied, "leadership is announced before the entries of earlier terms are applied: decisions are made on an old state"},
+var Knobs = orrery.Knobs{
+	{Name: voteTwice, Breaks: "a server forgets whom it voted for: a term may have two leaders"},
+	{Name: commitWithoutQuorum, Breaks: "a leader commits what it alone has written: acknowledged entries vanish with it"},
+	{Name: deliverUnpersisted, Breaks: "servers answer and deliver before the disk has written: a power loss takes back what was acknowledged"},
+	{Name: staleVerify, Breaks: "a leader verifies itself without asking a majority: a deposed one grants leases"},
+	{Name: gainedBeforeApplied, Breaks: "leadership is announced before the entries of earlier terms are applied: decisions are made on an old state"},
 }
 
 const (
