@@ -19,6 +19,11 @@ proto: ## generate the code of proto/orrery.proto
 golden: ## rewrite all expected outputs under testdata; read the diff
 	go test . ./cmd/sim ./netsim ./sim/scenario ./store -update
 
+.PHONY: readme
+readme: ## put the hash of the run that the README shows into it
+	@hash=$$($(SIM) run scenarios/leader-failover --format json | sed -n 's/.*"hash":"\([0-9a-f]*\)".*/\1/p'); \
+	sed -i "s/trace [0-9a-f]*$$/trace $$hash/" README.md && grep "trace $$hash" README.md
+
 .PHONY: bench
 bench: ## the benchmarks of docs/benchmarks.md
 	go test -run '^$$' -bench . -benchmem ./...
