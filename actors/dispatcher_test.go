@@ -1382,7 +1382,7 @@ func TestADeposedDispatcherForgetsEverything(t *testing.T) {
 }
 
 func TestADispatcherTakesOverPagesOfAttempts(t *testing.T) {
-	k := working(t, orrery.Job{}, "m1")
+	k := working(t, orrery.Job{Retry: orrery.Retry{Max: 1}}, "m1")
 	var held []*orrerypb.HeldAttempt
 	for range pageSize + 10 {
 		k.give(k.heartbeatWithSlots("m1", 2*pageSize))
@@ -1396,6 +1396,9 @@ func TestADispatcherTakesOverPagesOfAttempts(t *testing.T) {
 	k.open("m1", held...)
 	if len(k.d.attempts) != pageSize+10 || len(k.runs("m1")) != 0 {
 		t.Errorf("it knows %d attempts and told to run %d", len(k.d.attempts), len(k.runs("m1")))
+	}
+	if told := heardBy[*orrerypb.CancelAttempt](k, "m1"); len(told) != 0 {
+		t.Errorf("it took %d for strays", len(told))
 	}
 }
 
