@@ -61,15 +61,24 @@ func fireCommand(s *State) *orrerypb.Command {
 	}}}}}
 }
 
-// BenchmarkApplyFire is an entry that fires one job on a member. The goal is 25 µs.
+// BenchmarkApplyFire is an entry that fires one job on a member. The goal is 25 µs. The
+// commands are made a thousand at a time: stopping the clock costs more than applying.
 func BenchmarkApplyFire(b *testing.B) {
 	s := filled(b, fleet)
 	b.ReportAllocs()
+	var entries []*orrerypb.Entry
 	for b.Loop() {
-		b.StopTimer()
-		e := entryOf(fireCommand(s))
-		b.StartTimer()
-		s.Apply(s.Index()+1, 1, e)
+		if len(entries) == 0 {
+			b.StopTimer()
+			for _, item := range batchCommand(s, 1000).GetFire().Items {
+				entries = append(entries, entryOf(&orrerypb.Command{
+					AtNs: item.Decision.DueNs, Body: &orrerypb.Command_Fire{Fire: &orrerypb.Fire{Items: []*orrerypb.FireItem{item}}},
+				}))
+			}
+			b.StartTimer()
+		}
+		s.Apply(s.Index()+1, 1, entries[0])
+		entries = entries[1:]
 	}
 }
 
