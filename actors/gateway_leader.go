@@ -63,12 +63,13 @@ func (g *Gateway) reader() string {
 // seenSendings remembers the latest sendings from other members.
 type seenSendings struct {
 	known map[origin]bool
-	order []origin // a ring; next is the oldest
+	order []origin // at most limit; then a ring, and next is the oldest
 	next  int
+	limit int
 }
 
 func newSeenSendings(limit int) seenSendings {
-	return seenSendings{known: make(map[origin]bool), order: make([]origin, 0, limit)}
+	return seenSendings{known: make(map[origin]bool), limit: limit}
 }
 
 // note remembers a sending and reports whether it is new.
@@ -77,12 +78,12 @@ func (s *seenSendings) note(o origin) bool {
 		return false
 	}
 	s.known[o] = true
-	if len(s.order) < cap(s.order) {
+	if len(s.order) < s.limit {
 		s.order = append(s.order, o)
 		return true
 	}
 	delete(s.known, s.order[s.next])
 	s.order[s.next] = o
-	s.next = (s.next + 1) % len(s.order)
+	s.next = (s.next + 1) % s.limit
 	return true
 }
