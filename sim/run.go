@@ -125,7 +125,7 @@ func (w *World) result(stopped bool) *Result {
 	r := &Result{
 		Scenario: w.scenario.Name, Seed: w.seed, Hash: w.trace.digest(), Stopped: stopped,
 		MustFail: len(w.scenario.MustBreaks) > 0, Virtual: w.now, Steps: w.steps, Messages: w.messages,
-		Probes: w.probes, Faults: w.nemesis.numbers, Records: w.trace.records, History: h,
+		Probes: w.probes, Faults: w.nemesis.numbers, Records: w.trace.records(), History: h,
 	}
 	r.Verdicts = append(r.Verdicts, promise.Panics(h))
 	for _, p := range promise.All {

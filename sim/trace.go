@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"hash"
 	"reflect"
+	"slices"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -63,13 +64,13 @@ func causeText(step uint64) string {
 // trace hashes all that happens, in order, and keeps it when asked to. Two runs with the
 // same hash did the same.
 type trace struct {
-	sum     hash.Hash
-	buf     []byte
-	step    uint64
-	keep    bool
-	records []Record
-	watch   func(Record) // told of each record, for a story that is told as it happens
-	names   map[reflect.Type]string
+	sum    hash.Hash
+	buf    []byte
+	step   uint64
+	keep   bool
+	blocks [][]Record   // what is kept
+	watch  func(Record) // told of each record, for a story that is told as it happens
+	names  map[reflect.Type]string
 }
 
 func newTrace(keep bool, watch func(Record)) *trace {
@@ -97,13 +98,29 @@ func (t *trace) add(r Record, content []byte) uint64 {
 	t.sum.Write(b)
 	t.buf = b
 	if t.keep {
-		t.records = append(t.records, r)
+		t.store(r)
 	}
 	if t.watch != nil {
 		t.watch(r)
 	}
 	return t.step
 }
+
+// blockSize is how many records are kept in one piece: a run has hundreds of thousands,
+// and a slice that grew with them would be copied a dozen times.
+const blockSize = 8192
+
+func (t *trace) store(r Record) {
+	last := len(t.blocks) - 1
+	if last < 0 || len(t.blocks[last]) == blockSize {
+		t.blocks = append(t.blocks, make([]Record, 0, blockSize))
+		last++
+	}
+	t.blocks[last] = append(t.blocks[last], r)
+}
+
+// records are all that was kept.
+func (t *trace) records() []Record { return slices.Concat(t.blocks...) }
 
 // digest is the hash of all that was added so far, shortened to what a person compares.
 func (t *trace) digest() string { return hex.EncodeToString(t.sum.Sum(nil)[:16]) }
