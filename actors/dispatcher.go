@@ -61,6 +61,7 @@ type Dispatcher struct {
 	term   uint64 // of the leadership held; 0: none
 	clock  leaderClock
 	config orrery.ClusterConfig
+	barred time.Duration // by Boot: leases of the leaders before run no longer
 
 	ticks       uint64 // the tick that counts
 	tickAt      time.Duration
@@ -215,6 +216,9 @@ func (d *Dispatcher) lead(m LeadershipGained) {
 	d.rest()
 	d.phase, d.term = dispatcherTakingOver, m.Term
 	d.clock, d.config = newLeaderClock(d.env, m), m.Config.WithDefaults()
+	if m.Silence > d.config.LostAfter {
+		d.barred = m.Boot + m.Silence
+	}
 	d.env.Send(Address{Actor: RosterName}, RosterWanted{ReplyTo: DispatcherName})
 	d.readOpen(0)
 	d.armTick()

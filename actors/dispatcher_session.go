@@ -85,7 +85,7 @@ func (d *Dispatcher) member(name string) *member {
 	m := d.members[name]
 	if m == nil {
 		m = &member{
-			name: name, deadline: d.env.Boot() + d.lostAfter(),
+			name: name, deadline: max(d.barred, d.env.Boot()+d.lostAfter()),
 			attempts: make(map[orrery.Fence]*attempt),
 		}
 		d.members[name] = m

@@ -168,7 +168,7 @@ func (k *desk) trigger() orrery.ExecutionID {
 
 // lead gives the leadership, and the time of one heartbeat when wait is set.
 func (k *desk) lead() {
-	k.give(LeadershipGained{Term: k.term, Wall: k.wall, Boot: k.boot, Config: k.state.Config()})
+	k.give(LeadershipGained{Term: k.term, Wall: k.wall, Boot: k.boot, Config: k.state.Config(), Silence: k.state.Silence(k.wall)})
 	k.settle()
 }
 
@@ -1217,6 +1217,18 @@ func TestShorterSettingsDoNotShortenALeaseThatWasGranted(t *testing.T) {
 	k.passing(25 * time.Second)
 	k.wantLost(id, "")
 	k.passing(5 * time.Second)
+	k.wantLost(id, orrery.ReasonSilent)
+}
+
+func TestShorterSettingsDoNotShortenALeaseThatALeaderBeforeGranted(t *testing.T) {
+	k := working(t, orrery.Job{}, "m1")
+	id := k.trigger()
+	k.configure(orrery.ClusterConfig{LostAfter: 10 * time.Second, MaxClockSkew: time.Second})
+	k.passing(time.Second)
+	k.depose()
+	k.passing(28 * time.Second)
+	k.wantLost(id, "")
+	k.passing(3 * time.Second)
 	k.wantLost(id, orrery.ReasonSilent)
 }
 

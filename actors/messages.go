@@ -21,6 +21,11 @@ type LeadershipGained struct {
 	Boot   time.Duration // Boot at the same moment
 	LastAt time.Time     // newest stamp in the state: of the leaders before
 	Config orrery.ClusterConfig
+
+	// Silence is how long a member must have been silent, counted from the gain, before
+	// it can have ended all that it held: LostAfter, or what it was when the member's
+	// lease was granted.
+	Silence time.Duration
 }
 
 // LeadershipLost makes them drop all they know. From the Store.

@@ -147,6 +147,7 @@ func (s *Store) lead(term uint64) {
 		LastAt: wire.Time(s.state.Meta().GetLastAtNs()),
 		Config: s.state.Config(),
 	}
+	gained.Silence = s.state.Silence(gained.Wall)
 	for _, name := range leaderActors {
 		s.env.Send(Address{Actor: name}, gained)
 	}

@@ -112,6 +112,11 @@ func (c *change) remember(command *orrerypb.Command, answer *orrerypb.Answer) {
 }
 
 func (c *change) setClusterConfig(command *orrerypb.SetClusterConfig) *orrerypb.Answer {
+	former, until := int64(c.s.Config().LostAfter), c.meta.FormerUntilNs
+	if c.at < until {
+		former = max(former, c.meta.FormerLostAfterNs)
+	}
+	c.meta.FormerLostAfterNs, c.meta.FormerUntilNs = former, max(until, c.at+former)
 	c.meta.Config = command.Config
 	c.tell(&orrerypb.Event{Kind: EventConfigSet})
 	return &orrerypb.Answer{Changed: true}

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"time"
+
 	"fmt"
 
 	"orrery"
@@ -59,6 +61,18 @@ func (s *State) Meta() *orrerypb.StateMeta { return s.meta }
 // Config returns the settings that the members agree on, with defaults.
 func (s *State) Config() orrery.ClusterConfig {
 	return proto.ToConfig(s.meta.Config).WithDefaults()
+}
+
+// Silence is how long a member must be silent before it can have ended all that it held:
+// lost_after, or what it was before it was lowered, while a lease that was granted under
+// it may still run. now is the clock of a leader; it and the one that stamped the change
+// may differ by as much as is allowed.
+func (s *State) Silence(now time.Time) time.Duration {
+	config := s.Config()
+	if now.UnixNano() < s.meta.FormerUntilNs+int64(config.MaxClockSkew) {
+		return max(config.LostAfter, time.Duration(s.meta.FormerLostAfterNs))
+	}
+	return config.LostAfter
 }
 
 // Paused reports whether due times are not fired for now.

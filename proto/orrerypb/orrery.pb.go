@@ -2916,21 +2916,23 @@ func (x *Answer) GetMore() uint32 {
 }
 
 type StateMeta struct {
-	state            protoimpl.MessageState `protogen:"open.v1"`
-	Version          uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // of Apply, raised by RaiseVersion
-	LastUid          uint64                 `protobuf:"varint,2,opt,name=last_uid,json=lastUid,proto3" json:"last_uid,omitempty"`
-	LastExecution    uint64                 `protobuf:"varint,3,opt,name=last_execution,json=lastExecution,proto3" json:"last_execution,omitempty"`
-	LastFence        uint64                 `protobuf:"varint,4,opt,name=last_fence,json=lastFence,proto3" json:"last_fence,omitempty"`
-	LastAtNs         int64                  `protobuf:"varint,5,opt,name=last_at_ns,json=lastAtNs,proto3" json:"last_at_ns,omitempty"` // newest stamp of the leaders; informs, decides nothing
-	Paused           bool                   `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
-	Config           *ClusterConfig         `protobuf:"bytes,7,opt,name=config,proto3" json:"config,omitempty"`
-	RequestFloorNs   int64                  `protobuf:"varint,8,opt,name=request_floor_ns,json=requestFloorNs,proto3" json:"request_floor_ns,omitempty"` // answers to requests issued before it may be forgotten
-	HistoryBytes     int64                  `protobuf:"varint,9,opt,name=history_bytes,json=historyBytes,proto3" json:"history_bytes,omitempty"`
-	LastNotification uint64                 `protobuf:"varint,10,opt,name=last_notification,json=lastNotification,proto3" json:"last_notification,omitempty"`
-	Requests         uint64                 `protobuf:"varint,11,opt,name=requests,proto3" json:"requests,omitempty"`           // answers kept
-	Notifications    uint64                 `protobuf:"varint,12,opt,name=notifications,proto3" json:"notifications,omitempty"` // that wait
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	state             protoimpl.MessageState `protogen:"open.v1"`
+	Version           uint32                 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"` // of Apply, raised by RaiseVersion
+	LastUid           uint64                 `protobuf:"varint,2,opt,name=last_uid,json=lastUid,proto3" json:"last_uid,omitempty"`
+	LastExecution     uint64                 `protobuf:"varint,3,opt,name=last_execution,json=lastExecution,proto3" json:"last_execution,omitempty"`
+	LastFence         uint64                 `protobuf:"varint,4,opt,name=last_fence,json=lastFence,proto3" json:"last_fence,omitempty"`
+	LastAtNs          int64                  `protobuf:"varint,5,opt,name=last_at_ns,json=lastAtNs,proto3" json:"last_at_ns,omitempty"` // newest stamp of the leaders; informs, decides nothing
+	Paused            bool                   `protobuf:"varint,6,opt,name=paused,proto3" json:"paused,omitempty"`
+	Config            *ClusterConfig         `protobuf:"bytes,7,opt,name=config,proto3" json:"config,omitempty"`
+	RequestFloorNs    int64                  `protobuf:"varint,8,opt,name=request_floor_ns,json=requestFloorNs,proto3" json:"request_floor_ns,omitempty"` // answers to requests issued before it may be forgotten
+	HistoryBytes      int64                  `protobuf:"varint,9,opt,name=history_bytes,json=historyBytes,proto3" json:"history_bytes,omitempty"`
+	LastNotification  uint64                 `protobuf:"varint,10,opt,name=last_notification,json=lastNotification,proto3" json:"last_notification,omitempty"`
+	Requests          uint64                 `protobuf:"varint,11,opt,name=requests,proto3" json:"requests,omitempty"`                                                // answers kept
+	Notifications     uint64                 `protobuf:"varint,12,opt,name=notifications,proto3" json:"notifications,omitempty"`                                      // that wait
+	FormerLostAfterNs int64                  `protobuf:"varint,13,opt,name=former_lost_after_ns,json=formerLostAfterNs,proto3" json:"former_lost_after_ns,omitempty"` // longest lost_after that a lease may still run under
+	FormerUntilNs     int64                  `protobuf:"varint,14,opt,name=former_until_ns,json=formerUntilNs,proto3" json:"former_until_ns,omitempty"`               // by the stamps of the leaders; later nobody holds such a lease
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
 }
 
 func (x *StateMeta) Reset() {
@@ -3043,6 +3045,20 @@ func (x *StateMeta) GetRequests() uint64 {
 func (x *StateMeta) GetNotifications() uint64 {
 	if x != nil {
 		return x.Notifications
+	}
+	return 0
+}
+
+func (x *StateMeta) GetFormerLostAfterNs() int64 {
+	if x != nil {
+		return x.FormerLostAfterNs
+	}
+	return 0
+}
+
+func (x *StateMeta) GetFormerUntilNs() int64 {
+	if x != nil {
+		return x.FormerUntilNs
 	}
 	return 0
 }
@@ -7239,7 +7255,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\texecution\x18\x05 \x01(\x04R\texecution\x12\x18\n" +
 	"\achanged\x18\x06 \x01(\bR\achanged\x12\x14\n" +
 	"\x05index\x18\a \x01(\x04R\x05index\x12\x12\n" +
-	"\x04more\x18\b \x01(\rR\x04more\"\xac\x03\n" +
+	"\x04more\x18\b \x01(\rR\x04more\"\x85\x04\n" +
 	"\tStateMeta\x12\x18\n" +
 	"\aversion\x18\x01 \x01(\rR\aversion\x12\x19\n" +
 	"\blast_uid\x18\x02 \x01(\x04R\alastUid\x12%\n" +
@@ -7255,7 +7271,9 @@ const file_orrery_proto_rawDesc = "" +
 	"\x11last_notification\x18\n" +
 	" \x01(\x04R\x10lastNotification\x12\x1a\n" +
 	"\brequests\x18\v \x01(\x04R\brequests\x12$\n" +
-	"\rnotifications\x18\f \x01(\x04R\rnotifications\"\xad\x01\n" +
+	"\rnotifications\x18\f \x01(\x04R\rnotifications\x12/\n" +
+	"\x14former_lost_after_ns\x18\r \x01(\x03R\x11formerLostAfterNs\x12&\n" +
+	"\x0fformer_until_ns\x18\x0e \x01(\x03R\rformerUntilNs\"\xad\x01\n" +
 	"\tJobRecord\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\x04R\x03uid\x12\x18\n" +
 	"\aversion\x18\x02 \x01(\x04R\aversion\x12 \n" +
