@@ -1,9 +1,8 @@
 package store
 
 import (
-	"time"
-
 	"fmt"
+	"time"
 
 	"orrery"
 	"orrery/proto"
