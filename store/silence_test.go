@@ -13,6 +13,7 @@ import (
 // were granted before have run out.
 func TestSilence(t *testing.T) {
 	s := openState(t)
+	defer s.Close()
 	set := func(at, lostAfter time.Duration) {
 		config := proto.FromConfig(orrery.ClusterConfig{LostAfter: lostAfter, MaxClockSkew: time.Second})
 		s.Apply(s.Index()+1, 1, &orrerypb.Entry{Term: 1, Commands: []*orrerypb.Command{{
