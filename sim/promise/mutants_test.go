@@ -261,7 +261,7 @@ func TestMutantsAreCaught(t *testing.T) {
 		}
 	})
 	for _, name := range names {
-		if changed[name] == 0 {
+		if changed[name] == 0 && !testing.Short() { // -short draws too few to meet them all
 			t.Errorf("no history had anything to change: %s", name)
 		}
 	}
