@@ -147,6 +147,10 @@ type Membership interface {
 // What it may do: take any time; say nothing of a Start before the agent crashed, and
 // know the process afterwards; end a process at any moment; find that a process ignores
 // TERM; deliver ProcessEnded again after each boot until it is forgotten; fail to start.
+//
+// What it never does: begin, after an agent has booted, what an agent before it had asked
+// for and ProcessFound did not name; start a fence twice; let a leased process live longer
+// than the lease.
 type Supervisor interface {
 	// Start begins a process. A fence it knows is not started again: it answers as before.
 	Start(StartProcess)

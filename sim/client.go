@@ -77,7 +77,7 @@ func (c *client) try(a *asking) {
 	if err != nil {
 		panic("sim: client " + c.name + ": " + err.Error())
 	}
-	w.transmit(c.name, m.name, frameActor, body, netsim.Frame{})
+	w.transmit(c.name, m.name, frameActor, "ClientRequest", body, netsim.Frame{})
 }
 
 const clientActor = "client"

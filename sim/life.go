@@ -168,7 +168,7 @@ func (l *life) send(to actors.Address, msg any) {
 	if err != nil {
 		panic(fmt.Sprintf("sim: %T to %v: %v", msg, to, err))
 	}
-	l.member.world.transmit(l.member.name, to.Member, frameActor, body, netsim.Frame{})
+	l.member.world.transmit(l.member.name, to.Member, frameActor, l.member.world.trace.nameOf(msg), body, netsim.Frame{})
 }
 
 const executorPrefix = "executor/"

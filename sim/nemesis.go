@@ -233,7 +233,7 @@ func (n *nemesis) disturb(f scenario.Fault) {
 // mend ends what lies on the network under name.
 func (n *nemesis) mend(name string) {
 	n.note("end of " + name)
-	n.world.file(n.world.net.Mend(nil, n.world.now, name), 0)
+	n.world.file(n.world.net.Mend(nil, n.world.now, name), clogged, 0)
 }
 
 // forAWhile has undo done when the fault has lasted long enough, or never when it lasts
@@ -259,7 +259,7 @@ func (n *nemesis) heal() {
 	w := n.world
 	n.say("heal")
 	clear(n.lasting)
-	w.file(w.net.HealAll(nil, w.now), 0)
+	w.file(w.net.HealAll(nil, w.now), clogged, 0)
 	for _, m := range w.members {
 		m.resume()
 		m.start()

@@ -47,7 +47,7 @@ func (h raftHost) After(d time.Duration, f func()) func() { return h.life.lane.a
 
 func (h raftHost) Send(to string, frame []byte, bulk bool) {
 	m := h.life.member
-	m.world.transmit(m.name, to, frameRaft, frame, netsim.Frame{Bulk: bulk})
+	m.world.transmit(m.name, to, frameRaft, "raft frame", frame, netsim.Frame{Bulk: bulk})
 }
 
 func (h raftHost) Deliver(name string, msg any) {
@@ -74,7 +74,7 @@ func (h gossipHost) After(d time.Duration, f func()) func() { return h.life.lane
 
 func (h gossipHost) Send(to string, packet []byte) {
 	m := h.life.member
-	m.world.transmit(m.name, to, frameGossip, packet, netsim.Frame{Packet: true})
+	m.world.transmit(m.name, to, frameGossip, "gossip packet", packet, netsim.Frame{Packet: true})
 }
 
 func (h gossipHost) Changed(m actors.Member) {

@@ -48,7 +48,7 @@ type Record struct {
 // String is the record as `sim trace` prints it.
 func (r Record) String() string {
 	s := fmt.Sprintf("%8d %8s %12s %-7s %-4s %-11s %s", r.Step, causeText(r.Cause), clock(r.At), r.Kind, r.Member, r.Actor, r.What)
-	if text := render(r.Data); text != "" {
+	if text := render(r.Data); text != "" && text != r.What {
 		s += " " + text
 	}
 	return s

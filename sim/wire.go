@@ -11,8 +11,12 @@ const (
 	frameGossip = 'G'
 )
 
-// transmit sends payload from one endpoint to another over the simulated network.
-func (w *World) transmit(from, to string, tag byte, payload []byte, f netsim.Frame) {
+// clogged names a frame that a clog lets go: the network does not know what it is.
+const clogged = "clogged frame"
+
+// transmit sends payload from one endpoint to another over the simulated network. what
+// names it in the trace.
+func (w *World) transmit(from, to string, tag byte, what string, payload []byte, f netsim.Frame) {
 	sealed := make([]byte, 0, len(payload)+5)
 	sealed = append(sealed, tag)
 	sealed = netsim.Seal(append(sealed, payload...))
@@ -20,42 +24,51 @@ func (w *World) transmit(from, to string, tag byte, payload []byte, f netsim.Fra
 	w.messages++
 	f.ID, f.From, f.To, f.Bytes = w.frames, from, to, sealed
 	deliveries, verdict := w.net.Send(w.arrivals[:0], w.now, w.netChance, f)
-	what := frameWords[tag]
-	step := w.trace.add(Record{Cause: w.current, At: w.now, Kind: Sent, Member: from, Actor: to, What: what, Data: verdict}, sealed)
-	w.file(deliveries, step)
+	step := w.trace.add(Record{Cause: w.current, At: w.now, Kind: Sent, Member: from, Actor: to, What: what, Data: fate(verdict)}, sealed)
+	w.file(deliveries, what, step)
 }
 
-var frameWords = map[byte]string{frameActor: "actor frame", frameRaft: "raft frame", frameGossip: "gossip packet"}
+// fate is what became of a frame when it was sent, if that is worth a word.
+func fate(v netsim.Verdict) any {
+	if v == netsim.Sent {
+		return nil
+	}
+	return v
+}
 
 // file puts deliveries into the queue, in the order in which the network named them.
-func (w *World) file(deliveries []netsim.Delivery, cause uint64) {
+func (w *World) file(deliveries []netsim.Delivery, what string, cause uint64) {
 	for _, d := range deliveries {
-		w.queue.add(d.At, nil, func() { w.arrive(d, cause) })
+		w.queue.add(d.At, nil, func() { w.arrive(d, what, cause) })
 	}
 	w.arrivals = deliveries[:0]
 }
 
 // arrive asks the network what becomes of a delivery now that its time has come.
-func (w *World) arrive(d netsim.Delivery, cause uint64) {
+func (w *World) arrive(d netsim.Delivery, what string, cause uint64) {
 	again, verdict := w.net.Arrives(nil, w.now, d)
 	switch verdict {
 	case netsim.Delivered:
-		w.receive(d.Frame, cause)
+		w.receive(d.Frame, what, cause)
 	case netsim.Held:
-		w.file(again, cause)
+		w.file(again, what, cause)
 	default:
-		w.trace.add(Record{Cause: cause, At: w.now, Kind: Dropped, Member: d.Frame.To, Actor: d.Frame.From, What: verdict.String()}, nil)
+		w.drop(d.Frame, what, verdict.String(), cause)
 	}
 }
 
+func (w *World) drop(f netsim.Frame, what, why string, cause uint64) {
+	w.trace.add(Record{Cause: cause, At: w.now, Kind: Dropped, Member: f.To, Actor: f.From, What: what + " " + why}, nil)
+}
+
 // receive hands a frame to the endpoint that it came to.
-func (w *World) receive(f netsim.Frame, cause uint64) {
+func (w *World) receive(f netsim.Frame, what string, cause uint64) {
 	body, err := netsim.Unseal(f.Bytes)
 	if err != nil || len(body) == 0 {
-		w.trace.add(Record{Cause: cause, At: w.now, Kind: Dropped, Member: f.To, Actor: f.From, What: "corrupt"}, nil)
+		w.drop(f, what, "corrupt", cause)
 		return
 	}
-	w.current = w.trace.add(Record{Cause: cause, At: w.now, Kind: Arrived, Member: f.To, Actor: f.From, What: frameWords[body[0]]}, nil)
+	w.current = w.trace.add(Record{Cause: cause, At: w.now, Kind: Arrived, Member: f.To, Actor: f.From, What: what}, nil)
 	if m, ok := w.named[f.To]; ok {
 		m.receive(f.From, body[0], body[1:])
 		return
