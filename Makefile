@@ -17,7 +17,7 @@ proto: ## generate the code of proto/orrery.proto
 
 .PHONY: golden
 golden: ## rewrite all expected outputs under testdata; read the diff
-	go test . ./cmd/sim ./netsim ./sim/scenario ./store -update
+	go test . ./cmd/sim ./netsim ./sim ./sim/scenario ./store -update
 
 .PHONY: readme
 readme: ## put the hash of the run that the README shows into it
