@@ -7,15 +7,15 @@ import "time"
 // away at once and a pause holds all of it back, in order.
 type lane struct {
 	world  *World
-	name   string
+	clock  machineClock // that its timers go by
 	dead   bool
 	paused bool
 	held   []func() // what came due while it was paused
 }
 
-// after runs f on the lane when d has passed, unless the lane died or stop came first.
+// after runs f on the lane when d has passed by its machine's clock, unless the lane died or stop came first.
 func (l *lane) after(d time.Duration, f func()) (stop func()) {
-	t := l.world.queue.add(l.world.now+max(d, 0), l, f)
+	t := l.world.queue.add(l.world.now+l.clock.takes(max(d, 0)), l, f)
 	t.cause = l.world.current
 	return t.stop
 }

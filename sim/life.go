@@ -31,7 +31,7 @@ type life struct {
 }
 
 func newLife(m *member, incarnation uint64) *life {
-	l := &life{member: m, incarnation: incarnation, lane: &lane{world: m.world, name: m.name}}
+	l := &life{member: m, incarnation: incarnation, lane: &lane{world: m.world, clock: m.clock}}
 	l.host = newHost(l)
 	return l
 }

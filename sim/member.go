@@ -20,6 +20,7 @@ type member struct {
 	tags   map[string]string
 	slots  int
 
+	clock      machineClock
 	booted     time.Duration // when the machine was switched on: Boot counts from here
 	disk       *disk.Disk
 	supervisor *process.Supervisor
@@ -47,6 +48,7 @@ func (w *World) addMember(name string, server bool) {
 	w.members = append(w.members, m)
 	w.named[name] = m
 	w.history.Members = append(w.history.Members, promise.Member{Name: name, Server: server, Tags: m.tags})
+	m.clock = drawClock(m.chance)
 	// Machines have been on for a while, each for another.
 	m.booted = -time.Duration(m.chance.Uint64N(uint64(30 * 24 * time.Hour)))
 	m.disk = disk.New(diskHost{w}, w.stream("disk/"+name), disk.DefaultConfig())
@@ -55,7 +57,7 @@ func (w *World) addMember(name string, server bool) {
 
 // switchOn starts the supervisor of a machine that has power.
 func (m *member) switchOn() {
-	m.machine = &lane{world: m.world, name: m.name + " supervisor"}
+	m.machine = &lane{world: m.world, clock: m.clock}
 	if m.supervisor == nil {
 		m.supervisor = process.New(processHost{m}, m.world.stream("process/"+m.name), m.world.jobs.plan)
 	}
@@ -64,10 +66,10 @@ func (m *member) switchOn() {
 func (m *member) up() bool { return m.life != nil && !m.life.lane.dead }
 
 // boot is the time since the machine's boot, by its own clock.
-func (m *member) boot() time.Duration { return m.world.now - m.booted }
+func (m *member) boot() time.Duration { return m.clock.shows(m.world.now - m.booted) }
 
 // wall is what the machine's wall clock shows.
-func (m *member) wall() time.Time { return m.world.wall() }
+func (m *member) wall() time.Time { return m.world.wall().Add(m.clock.offset) }
 
 // start boots the agent. Its incarnation grows even when the disk was wiped, by the
 // clock, and even when the clock stands still, by the disk.
