@@ -4,13 +4,10 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
-	"strings"
 	"time"
 
 	"orrery/netsim"
-	"orrery/proto/orrerypb"
 	"orrery/sim/scenario"
-	"orrery/store"
 )
 
 // nemesis breaks things when the scenario says so, and mends them.
@@ -122,25 +119,6 @@ func (n *nemesis) strikeMembers(i int, f scenario.Fault) {
 			undo(m)
 		}
 	})
-}
-
-// nameIt replaces the target it, in the i-th fault, by whom the nearest fault above that
-// hits members hit last.
-func (n *nemesis) nameIt(i int, targets []scenario.Target) []scenario.Target {
-	if !slices.Contains(targets, scenario.It) {
-		return targets
-	}
-	for j := i - 1; j >= 0; j-- {
-		if n.able(n.world.scenario.Faults[j].Verb) == nil {
-			continue
-		}
-		named := slices.DeleteFunc(slices.Clone(targets), func(t scenario.Target) bool { return t == scenario.It })
-		for _, m := range n.hit[j] {
-			named = append(named, scenario.Target(m.name))
-		}
-		return named
-	}
-	return nil
 }
 
 // able says which members a verb can hit; nil: it hits none.
@@ -282,131 +260,3 @@ func (n *nemesis) say(format string, args ...any) string {
 }
 
 func (n *nemesis) note(text string) { n.world.note(Faulted, "", "", nil, "%s", text) }
-
-// members resolves targets to members that can be hit, each once, in the order of the
-// cluster.
-func (n *nemesis) members(targets []scenario.Target, able func(*member) bool) []*member {
-	hit := map[*member]bool{}
-	for _, t := range targets {
-		for _, m := range n.resolve(t, able) {
-			hit[m] = true
-		}
-	}
-	return slices.DeleteFunc(slices.Clone(n.world.members), func(m *member) bool { return !hit[m] })
-}
-
-func (n *nemesis) resolve(t scenario.Target, able func(*member) bool) []*member {
-	w := n.world
-	can := slices.DeleteFunc(slices.Clone(w.members), func(m *member) bool { return !able(m) })
-	servers := slices.DeleteFunc(slices.Clone(can), func(m *member) bool { return !m.server })
-	quorum := w.scenario.Members.Servers/2 + 1
-	switch t {
-	case scenario.All:
-		return can
-	case scenario.Any:
-		return n.some(can, 1)
-	case scenario.AServer:
-		return n.some(servers, 1)
-	case scenario.AnAgent:
-		return n.some(slices.DeleteFunc(can, func(m *member) bool { return m.server }), 1)
-	case scenario.Leader:
-		return slices.DeleteFunc(servers, func(m *member) bool { return m != w.leader() })
-	case scenario.Follower:
-		return n.some(slices.DeleteFunc(servers, func(m *member) bool { return m == w.leader() }), 1)
-	case scenario.Minority:
-		return n.some(servers, quorum-1)
-	case scenario.Majority:
-		return n.some(servers, quorum)
-	}
-	return slices.DeleteFunc(can, func(m *member) bool { return m.name != string(t) })
-}
-
-// some draws up to k of the members.
-func (n *nemesis) some(from []*member, k int) []*member {
-	from = slices.Clone(from)
-	var drawn []*member
-	for len(drawn) < k && len(from) > 0 {
-		i := netsim.Below(n.chance, uint64(len(from)))
-		drawn = append(drawn, from[i])
-		from = slices.Delete(from, int(i), int(i)+1)
-	}
-	return drawn
-}
-
-func (n *nemesis) without(some []*member) []*member {
-	return slices.DeleteFunc(slices.Clone(n.world.members), func(m *member) bool { return slices.Contains(some, m) })
-}
-
-func nameList(members []*member) []string {
-	list := make([]string, len(members))
-	for i, m := range members {
-		list[i] = m.name
-	}
-	return list
-}
-
-func names(members []*member) string { return strings.Join(nameList(members), ", ") }
-
-// leader is the server that leads in the highest term, nil while nobody does.
-func (w *World) leader() *member {
-	var best *member
-	var highest uint64
-	for _, m := range w.members {
-		if m.server && m.up() {
-			if term, ok := m.life.raft.Leading(); ok && term > highest {
-				best, highest = m, term
-			}
-		}
-	}
-	return best
-}
-
-// stateEvents are the events of the state on which a fault can hang.
-var stateEvents = map[string]scenario.Event{
-	store.EventExecutionCreated: scenario.Firing,
-	store.EventAttemptAssigned:  scenario.Assigning,
-	store.EventAttemptLost:      scenario.Losing,
-}
-
-func (n *nemesis) stateEvent(m *member, e *orrerypb.Event) {
-	if event, ok := stateEvents[e.GetKind()]; ok {
-		n.happened(event, m, e.GetJob())
-	}
-}
-
-func (n *nemesis) processEvent(m *member, e scenario.Event, job string) { n.happened(e, m, job) }
-
-func (n *nemesis) serverEvent(m *member, e scenario.Event) { n.happened(e, m, "") }
-
-// happened does what hangs on an event, before the next step of the world.
-func (n *nemesis) happened(e scenario.Event, m *member, job string) {
-	if n == nil || n.over {
-		return
-	}
-	for i, f := range n.world.scenario.Faults {
-		if n.triggered(i, f.When, e, job) {
-			n.world.urgent = append(n.world.urgent, n.unlessOver(func() { n.strike(i) }))
-		}
-	}
-	for i, s := range n.world.scenario.Steps {
-		if n.triggered(-1-i, s.When, e, job) {
-			n.world.urgent = append(n.world.urgent, n.unlessOver(func() { n.world.takeStep(n.steps, s) }))
-		}
-	}
-}
-
-// triggered counts an event for a line that waits for its kind, and says whether it is
-// the one.
-func (n *nemesis) triggered(line int, when scenario.When, e scenario.Event, job string) bool {
-	if when.Kind != scenario.Upon || when.Event != e || when.Job != "" && !ofFamily(job, when.Job) {
-		return false
-	}
-	n.seen[line]++
-	return when.Nth == 0 || n.seen[line] == when.Nth
-}
-
-// ofFamily says whether job is the one called name, or one of its family.
-func ofFamily(job, name string) bool {
-	number, isFamily := strings.CutPrefix(job, name+"-")
-	return job == name || isFamily && strings.Trim(number, "0123456789") == ""
-}
