@@ -62,6 +62,8 @@ func (h raftHost) Write(records []disk.Record, done func(err string)) {
 	l.member.disk.Write(records, func(err string) { l.lane.run(func() { done(err) }) })
 }
 
+func (h raftHost) Records() []disk.Record { return h.life.member.disk.Records("raft/") }
+
 func (h raftHost) Note(e raft.Event)       { h.life.member.world.raftNoted(h.life.member, e) }
 func (h raftHost) Chance(what string) bool { return h.life.member.world.buggify(what) }
 

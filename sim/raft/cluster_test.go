@@ -255,6 +255,8 @@ func (h host) Write(records []disk.Record, done func(err string)) {
 	h.s.disk.Write(records, func(err string) { h.s.guard(h.life, func() { done(err) }) })
 }
 
+func (h host) Records() []disk.Record { return h.s.disk.Records("raft/") }
+
 func (h host) Note(e Event) { h.s.c.noted(h.s, e) }
 
 func (h host) Chance(what string) bool { return h.s.c.buggify(what) }

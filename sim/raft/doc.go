@@ -46,6 +46,9 @@ type Host interface {
 	// for done.
 	Write(records []disk.Record, done func(err string))
 
+	// Records is what is under raft/ on the disk, as a boot at this moment would find it.
+	Records() []disk.Record
+
 	// Note tells the world what happened, for its trace and its history.
 	Note(e Event)
 

@@ -44,7 +44,7 @@ func (n *Node) recover(records []disk.Record) {
 		n.term, n.vote = last, ""
 	}
 	n.rewrite(logged)
-	n.dropStrays(indexes, &kept)
+	n.dropStrays(indexes)
 }
 
 func (n *Node) recoverVote(value []byte) {
@@ -90,19 +90,10 @@ func (n *Node) rewrite(logged map[uint64]*diskEntry) {
 // dropStrays deletes what is on the disk and not of the log nor of its snapshot. What
 // stands above the log goes at once, before new entries take its keys; the rest, which
 // would be missed if the snapshot were lost after all, when the snapshot is safe.
-func (n *Node) dropStrays(indexes []uint64, kept *shelf) {
-	old := slices.Clone(kept.foreign)
-	for i := range kept.boxes {
-		if b := &kept.boxes[i]; n.snap == nil || b.id != n.snap.id {
-			old = append(old, b.keys...)
-		}
-	}
+func (n *Node) dropStrays(indexes []uint64) {
 	dropped := false
 	for _, index := range slices.Backward(indexes) {
-		switch {
-		case index <= n.log.base:
-			old = append(old, logKey(index))
-		case index > n.log.last():
+		if index > n.log.last() {
 			n.disk.delete(logKey(index))
 			dropped = true
 		}
@@ -110,11 +101,35 @@ func (n *Node) dropStrays(indexes []uint64, kept *shelf) {
 	if dropped {
 		n.note(Event{Kind: TailDropped, Index: n.log.last()})
 	}
-	n.whenDurable(func() {
-		for _, key := range old {
-			n.disk.delete(key)
+	n.whenDurable(n.sweep)
+}
+
+// sweep deletes what is superfluous. By then all that a former life had handed over has
+// reached the disk or failed to, and a delete that failed has left what the boot no
+// longer saw: nobody else would ever look for it.
+func (n *Node) sweep() {
+	for _, r := range n.host.Records() {
+		if !n.owns(r.Key) {
+			n.disk.delete(r.Key)
 		}
-	})
+	}
+}
+
+// owns reports whether a record belongs to the vote, the log, or a snapshot that is kept,
+// taken or received.
+func (n *Node) owns(key string) bool {
+	if rest, ok := strings.CutPrefix(key, logPrefix); ok {
+		index, fine := numberIn(rest)
+		return fine && index > n.log.base && index <= n.log.last()
+	}
+	if rest, ok := strings.CutPrefix(key, snapPrefix); ok {
+		id, _, _ := strings.Cut(rest, "/")
+		number, fine := numberIn(id)
+		return fine && slices.ContainsFunc([]*snapshot{n.snap, n.taking, n.incoming}, func(s *snapshot) bool {
+			return s != nil && s.id == number
+		})
+	}
+	return key == voteKey
 }
 
 // recoverSnapshot finds the newest snapshot that is whole.
@@ -149,14 +164,12 @@ func decodeEntry(value []byte) *diskEntry {
 
 // shelf collects the records of snapshots, in the order of their keys.
 type shelf struct {
-	boxes   []box
-	foreign []string
+	boxes []box
 }
 
 // box is what the disk has of one snapshot.
 type box struct {
 	id     uint64
-	keys   []string
 	head   []byte
 	pieces map[uint64][]byte // never iterated
 }
@@ -165,14 +178,12 @@ func (s *shelf) add(r disk.Record) {
 	id, name, ok := strings.Cut(strings.TrimPrefix(r.Key, snapPrefix), "/")
 	number, fine := numberIn(id)
 	if !ok || !fine {
-		s.foreign = append(s.foreign, r.Key)
 		return
 	}
 	if len(s.boxes) == 0 || s.boxes[len(s.boxes)-1].id != number {
 		s.boxes = append(s.boxes, box{id: number, pieces: map[uint64][]byte{}})
 	}
 	b := &s.boxes[len(s.boxes)-1]
-	b.keys = append(b.keys, r.Key)
 	if name == headName {
 		b.head = r.Value
 	} else if piece, ok := numberIn(name); ok {

@@ -14,6 +14,7 @@ import (
 
 // deaf is a host on which nothing happens. It keeps what it is given.
 type deaf struct {
+	found     []disk.Record // at boot
 	written   []disk.Record
 	done      func(err string)
 	delivered []string
@@ -33,10 +34,13 @@ func (h *deaf) Write(records []disk.Record, done func(err string)) {
 	h.written, h.done = append(h.written, records...), done
 }
 
+func (h *deaf) Records() []disk.Record { return apply(h.found, h.written) }
+
 func boot(h *deaf, records ...disk.Record) *Node {
 	cfg := DefaultConfig()
 	cfg.Self, cfg.Servers = "s1", []string{"s1", "s2", "s3"}
 	slices.SortFunc(records, func(a, b disk.Record) int { return strings.Compare(a.Key, b.Key) })
+	h.found = records
 	return New(h, netsim.Stream(1, "boot"), cfg, records)
 }
 

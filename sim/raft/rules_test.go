@@ -24,6 +24,7 @@ type script struct {
 
 // stage is the host of a scripted server.
 type stage struct {
+	found     []disk.Record // at boot
 	now       time.Duration
 	sent      []string
 	frames    []message
@@ -84,12 +85,14 @@ func (h *stage) Write(records []disk.Record, done func(err string)) {
 	h.writes = append(h.writes, done)
 }
 
+func (h *stage) Records() []disk.Record { return apply(h.found, h.records) }
+
 // stageServer returns the started server s1 of three with records on its disk.
 func stageServer(t *testing.T, records ...disk.Record) *script {
 	cfg := DefaultConfig()
 	cfg.Self, cfg.Servers, cfg.PieceBytes, cfg.TrailingEntries = "s1", []string{"s1", "s2", "s3"}, 5, 2
 	slices.SortFunc(records, func(a, b disk.Record) int { return strings.Compare(a.Key, b.Key) })
-	h := &stage{}
+	h := &stage{found: records}
 	s := &script{Node: New(h, netsim.Stream(1, "script"), cfg, records), t: t, host: h}
 	s.Start()
 	s.written()
