@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orrery"
+	"orrery/actors"
 	"orrery/netsim"
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
@@ -72,15 +73,13 @@ func (c *client) try(a *asking) {
 	})
 	w.note(Told, c.name, m.name, h.Request, "asks")
 	body, err := wire.EncodeEnvelope(&orrerypb.Envelope{
-		FromMember: c.name, FromActor: clientActor, ToMember: m.name, ToActor: "gateway",
-	}, &orrerypb.ClientRequest{Id: id, Member: c.name, Actor: clientActor, Request: h.Request})
+		FromMember: c.name, FromActor: actors.ClientName, ToMember: m.name, ToActor: actors.GatewayName,
+	}, &orrerypb.ClientRequest{Id: id, Member: c.name, Actor: actors.ClientName, Request: h.Request})
 	if err != nil {
 		panic("sim: client " + c.name + ": " + err.Error())
 	}
 	w.transmit(c.name, m.name, frameActor, "ClientRequest", body, netsim.Frame{})
 }
-
-const clientActor = "client"
 
 // again tries once more, or gives up with what it was told last.
 func (c *client) again(a *asking, last *orrerypb.Response) {

@@ -16,8 +16,6 @@ import (
 	"orrery/store"
 )
 
-const executorName = actors.ExecutorName
-
 // life is one agent from its start to its crash: an actor system with the production
 // actors, and the models behind their ports.
 type life struct {
@@ -187,7 +185,7 @@ func (p diskPort) Delete(key string) {
 func (p diskPort) write(key string, r disk.Record) {
 	l := p.life
 	l.member.disk.Write([]disk.Record{r}, func(err string) {
-		l.lane.run(func() { l.host.post(executorName, store.DiskDone{Key: key, Err: err}) })
+		l.lane.run(func() { l.host.post(actors.ExecutorName, store.DiskDone{Key: key, Err: err}) })
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"orrery"
+	"orrery/actors"
 	"orrery/sim/disk"
 	"orrery/sim/process"
 	"orrery/sim/promise"
@@ -163,7 +164,7 @@ func (h processHost) After(d time.Duration, f func()) func() { return h.machine.
 
 func (h processHost) Deliver(msg any) {
 	if h.up() {
-		h.life.lane.run(func() { h.life.host.post(executorName, msg) })
+		h.life.lane.run(func() { h.life.host.post(actors.ExecutorName, msg) })
 	}
 }
 

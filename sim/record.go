@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	"orrery"
@@ -39,12 +40,13 @@ func (w *World) committed(m *member, c store.Committed) {
 	w.history.Hashes = append(w.history.Hashes, promise.StateHash{At: w.now, Member: "replay", Index: c.Index, Hash: w.replica.Hash()})
 	for _, e := range commit.Events {
 		w.note(Noted, m.name, "state", e, "%s", e.GetKind())
-		w.nemesis.stateEvent(m, e)
+		w.nemesis.stateEvent(e)
 	}
 }
 
 // emitted hears what an actor tells the outside.
 func (w *World) emitted(m *member, actor string, event any) {
+	var content []byte
 	switch e := event.(type) {
 	case *orrerypb.Event:
 		return // told once, by the replica; that the servers agree is judged by their hashes
@@ -52,14 +54,9 @@ func (w *World) emitted(m *member, actor string, event any) {
 		w.probe(string(e))
 	case actors.StateHash:
 		w.history.Hashes = append(w.history.Hashes, promise.StateHash{At: w.now, Member: m.name, Index: e.Index, Hash: e.Hash, Restored: e.Restored})
-		w.trace.add(Record{Cause: w.current, At: w.now, Kind: Emitted, Member: m.name, Actor: actor, Data: event}, hash64(e.Hash))
-		return
+		content = binary.LittleEndian.AppendUint64(nil, e.Hash)
 	}
-	w.trace.add(Record{Cause: w.current, At: w.now, Kind: Emitted, Member: m.name, Actor: actor, Data: event}, nil)
-}
-
-func hash64(h uint64) []byte {
-	return []byte{byte(h), byte(h >> 8), byte(h >> 16), byte(h >> 24), byte(h >> 32), byte(h >> 40), byte(h >> 48), byte(h >> 56)}
+	w.trace.add(Record{Cause: w.current, At: w.now, Kind: Emitted, Member: m.name, Actor: actor, Data: event}, content)
 }
 
 // buggify is true one time in twenty: rare enough to be an exception, common enough that
@@ -78,11 +75,11 @@ func (w *World) raftNoted(m *member, e raft.Event) {
 	case raft.SteppedDown:
 		w.endLeadership(m)
 	case raft.BecameCandidate:
-		w.nemesis.serverEvent(m, scenario.Electing)
+		w.nemesis.happened(scenario.Electing, "")
 	case raft.SnapshotBegun:
-		w.nemesis.serverEvent(m, scenario.Snapshotting)
+		w.nemesis.happened(scenario.Snapshotting, "")
 	case raft.CommitMoved:
-		w.nemesis.serverEvent(m, scenario.Committing)
+		w.nemesis.happened(scenario.Committing, "")
 	}
 }
 
@@ -105,7 +102,7 @@ func (w *World) processStarted(m *member, p *process.Process) {
 		Job: p.Run.GetJob(), UID: orrery.UID(p.Run.GetUid()), Exclusive: p.Run.GetExclusive(),
 		Started: w.now, Ended: -1,
 	})
-	w.nemesis.processEvent(m, scenario.Starting, p.Run.GetJob())
+	w.nemesis.happened(scenario.Starting, p.Run.GetJob())
 }
 
 // processEnded hears of the end of a process; a second time when the power went before
@@ -123,7 +120,7 @@ func (w *World) processEnded(m *member, p *process.Process) {
 	}
 	h.Ended, h.Result = w.now, p.Result
 	w.note(Noted, m.name, "process", nil, "%s %s ended: %s", p.Run.GetJob(), attemptText(p.Run.GetAttempt()), resultText(p))
-	w.nemesis.processEvent(m, scenario.Finishing, p.Run.GetJob())
+	w.nemesis.happened(scenario.Finishing, p.Run.GetJob())
 }
 
 func resultText(p *process.Process) string {
@@ -144,8 +141,6 @@ func (w *World) panicked(m *member, actor string, p panicked) {
 	w.history.Panics = append(w.history.Panics, promise.Panic{At: w.now, Member: m.name, Actor: actor, Reason: fmt.Sprintf("%v\n%s", p.reason, p.stack)})
 	m.crash()
 }
-
-func executionID(id uint64) orrery.ExecutionID { return orrery.ExecutionID(id) }
 
 // isRunning says whether the state believes that the slot's attempt runs.
 func isRunning(s *orrerypb.SlotRecord) bool {

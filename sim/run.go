@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"orrery"
 	"orrery/actors"
 	"orrery/sim/promise"
 	"orrery/sim/raft"
@@ -210,8 +211,8 @@ func (w *World) strays() (unreported, orphans int) {
 			processes[uint64(p.Fence)] = overdue
 		}
 	}
-	for after, more := uint64(0), true; more; {
-		batch := w.replica.Assigned(executionID(after), page)
+	for after, more := orrery.ExecutionID(0), true; more; {
+		batch := w.replica.Assigned(after, page)
 		for _, e := range batch {
 			for _, slot := range e.Execution.GetSlots() {
 				if !isRunning(slot) {
@@ -228,7 +229,7 @@ func (w *World) strays() (unreported, orphans int) {
 					}
 				}
 			}
-			after = e.Execution.GetId()
+			after = orrery.ExecutionID(e.Execution.GetId())
 		}
 		more = len(batch) == page
 	}

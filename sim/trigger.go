@@ -17,18 +17,15 @@ var stateEvents = map[string]scenario.Event{
 	store.EventAttemptLost:      scenario.Losing,
 }
 
-func (n *nemesis) stateEvent(m *member, e *orrerypb.Event) {
+func (n *nemesis) stateEvent(e *orrerypb.Event) {
 	if event, ok := stateEvents[e.GetKind()]; ok {
-		n.happened(event, m, e.GetJob())
+		n.happened(event, e.GetJob())
 	}
 }
 
-func (n *nemesis) processEvent(m *member, e scenario.Event, job string) { n.happened(e, m, job) }
-
-func (n *nemesis) serverEvent(m *member, e scenario.Event) { n.happened(e, m, "") }
-
-// happened does what hangs on an event, before the next step of the world.
-func (n *nemesis) happened(e scenario.Event, m *member, job string) {
+// happened does what hangs on an event, before the next step of the world. job is "" for
+// an event of a server.
+func (n *nemesis) happened(e scenario.Event, job string) {
 	if n == nil || n.over {
 		return
 	}
