@@ -197,7 +197,7 @@ func (n *nemesis) disturb(f scenario.Fault) {
 	case scenario.Duplicate:
 		noise.Duplicate, text = uint32(f.Chance), f.Chance.String()
 	case scenario.Delay:
-		noise.Delay, text = netsim.Range{Lo: f.Delay.Lo, Hi: f.Delay.Hi}, f.Delay.String()
+		noise.Delay, text = netsim.Range{Lo: f.Amount.Lo, Hi: f.Amount.Hi}, f.Amount.String()
 	}
 	name := n.say("%s %s", f.Verb, text)
 	n.world.net.Disturb(name, noise, netsim.Among(nameList(n.world.members)...)...)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
+	"strings"
 	"time"
 
 	"orrery"
@@ -30,7 +31,14 @@ type Result struct {
 	Probes   map[string]uint64 // rare places, and how often the run came by
 	Faults   int
 	Records  []Record // with Options.Keep
-	History  *promise.History
+
+	// Schedule is what the nemesis did, as lines of a scenario that do just that: each at
+	// its moment, to members by their names, for as long as it was drawn to last.
+	Schedule []scenario.Fault
+	// Reactions are what actors did with a message, with Options.Cover: the actor, the
+	// message, and the types of what it sent and told because of it; and how often.
+	Reactions map[string]uint64
+	History   *promise.History
 }
 
 // settle is how long a run goes on after the last fault beyond the bound of calm, so that
@@ -56,6 +64,13 @@ func Check(s *scenario.Scenario) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// Knobs are all rules that a scenario can break, by name.
+func Knobs() orrery.Knobs {
+	all := slices.Concat(actors.Knobs, store.Knobs, raft.Knobs)
+	slices.SortStableFunc(all, func(a, b orrery.Knob) int { return strings.Compare(a.Name, b.Name) })
+	return all
 }
 
 // KnobNames lists the rules that a scenario can break, sorted. One of a name in two

@@ -50,6 +50,16 @@ type Options struct {
 	Keep  bool         // keep all trace records in the result
 	Watch func(Record) // told of each record as it happens
 	Stop  func() bool  // asked now and then; true ends the run early
+
+	Cover  bool    // note the reactions of actors in the result
+	Branch *Branch // nil: the run that the seed says
+}
+
+// Branch is another future of a run: up to and with a step all is as the seed says, what
+// chance decides after it is drawn anew. Equal salts give equal futures.
+type Branch struct {
+	Step uint64 // of the trace
+	Salt uint64
 }
 
 // newWorld builds the world of s under seed, before its first step.

@@ -33,6 +33,11 @@ type History struct {
 	Crashes   []Crash
 	Samples   []Sample // of the time since Healed, and one at its begin
 	Panics    []Panic
+	Faults    []Fault   // what the nemesis did, in the order of its beginning
+	Clocks    []Clock   // every change of a machine's clock; one at 0 for each member
+	Forged    []Forgery // frames that came other than they were sent
+	Logged    []Logged  // entries as servers wrote them to their logs, each way once
+	Peaks     []Peak    // the most there ever was of each thing that is bounded
 
 	Stopped bool // it was ended before its time: its last moments owe nothing
 
@@ -127,6 +132,54 @@ type Panic struct {
 	Reason string
 }
 
+// Fault is a time during which something was broken on purpose. What strikes once and
+// leaves nothing broken (a jump of a clock, a transfer of leadership) has From equal to To.
+type Fault struct {
+	Verb    string   // as the scenario says it: crash, partition, skew, …
+	Text    string   // the whole of it: "crash m1", "partition m1 | m2, m3"
+	Members []string // whom it hit; of a cut both sides; of noise nobody
+	From    time.Duration
+	To      time.Duration // < 0: it never ended, not even by the heal (heal core)
+}
+
+// Clock is how a machine's clocks differ from the world's, from a moment on. The wall
+// clock shows Start + t + Offset + (t − At)·PPM/10⁶ at virtual time t; the boot-time clock
+// has no offset and the same PPM.
+type Clock struct {
+	Member string
+	At     time.Duration
+	Offset time.Duration // of the wall clock at At, what it had drifted by then included
+	PPM    int64         // millionths by which both run too fast; negative: too slow
+}
+
+// Forgery is a copy of a frame that did not come as it was sent, or that a stranger sent.
+type Forgery struct {
+	At       time.Duration // of its arrival
+	From, To string
+	What     string // the message that it was made of
+	Kind     string // "corrupt": a bit had flipped; "foreign": sealed by another cluster
+	Accepted bool   // the receiver took it for a frame of its cluster
+}
+
+// Logged is an entry as some server wrote it to its log. Servers that wrote the same
+// (index, term) alike are one Logged; each other way to write it is another.
+type Logged struct {
+	At        time.Duration // first
+	Member    string        // that wrote it so first
+	Index     uint64
+	Term      uint64
+	PrevTerm  uint64 // of the entry below
+	EntryHash uint64 // of its content
+}
+
+// Peak is the most that there was of something at one time in the whole run.
+type Peak struct {
+	What   string // one of the names in bounded.go: "mailbox", "held frames", …
+	Member string // "": of the world
+	At     time.Duration
+	N      int
+}
+
 // Verdict is what a checker found. Evidence is empty when the promise was kept: each
 // line of it is a sentence with names, moments and numbers.
 type Verdict struct {
@@ -147,5 +200,5 @@ type Evidence struct {
 // Params are what a scenario says to a promise.
 type Params struct {
 	Jobs   []string      // judge only these; none: all
-	Within time.Duration // calm: bound; 0: the default
+	Within time.Duration // calm, timely: bound; 0: the default
 }

@@ -254,7 +254,7 @@ func drawFault(t *rapid.T, s *Scenario) Fault {
 	case takesChance:
 		f.Chance = Chance(rapid.IntRange(1, int(Always)).Draw(t, "chance"))
 	case takesRange:
-		f.Delay = drawRange(t, 1, time.Minute)
+		f.Amount = drawRange(t, 1, time.Minute)
 	case takesCore:
 		f.Core = rapid.Bool().Draw(t, "core")
 	}

@@ -55,11 +55,13 @@ var (
 type Fault struct {
 	When    When
 	Verb    Verb
-	Targets []Target // of crash, restart, pause, resume, power-loss; of partition and clog one side of the cut, or any-link alone
+	Targets []Target // of what hits members; of partition and clog one side of the cut, or any-link alone
 	Cut     Cut      // of partition and clog, unless they take any-link
 	Others  []Target // the other side of the cut
-	Chance  Chance   // of drop and duplicate: that it happens to a frame
-	Delay   Range    // of delay: what is added to a frame's latency
+	Chance  Chance   // of drop, duplicate, corrupt, disk-error: that it happens to a frame or a sync; of drift: by how much
+	Amount  Range    // of delay, slow, disk-slow: the time that is added; of skew, jump: by how much
+	Way     Way      // of skew and jump: ahead or behind; of drift: fast or slow
+	Among   []Verb   // of swarm: the faults to choose from; empty for all
 	For     Range    // how long it lasts; zero: until something ends it
 	Core    bool     // of heal: only a random majority is healed, the rest stays broken for ever
 	Line    int
@@ -81,6 +83,33 @@ const (
 	Duplicate Verb = "duplicate"
 	Delay     Verb = "delay"
 	Heal      Verb = "heal"
+
+	Corrupt        Verb = "corrupt"         // a bit flips, or a stranger of another cluster speaks
+	Skew           Verb = "skew"            // the wall clock is off by so much, until mended
+	Drift          Verb = "drift"           // both clocks run too fast or too slow, until mended
+	Jump           Verb = "jump"            // the wall clock is set, and stays so; "for" sets it back
+	Slow           Verb = "slow"            // each message, timer and frame that the agent handles takes it so long
+	DiskFull       Verb = "disk-full"       // nothing can be written
+	DiskSlow       Verb = "disk-slow"       // each sync takes so long
+	DiskError      Verb = "disk-error"      // a sync fails, by that chance
+	Tear           Verb = "tear"            // the power goes in the midst of the next write, and tears its record
+	Leave          Verb = "leave"           // the agent says goodbye and ends; "for" has it join again
+	Rejoin         Verb = "join"            // an agent that is not there starts
+	TransferLeader Verb = "transfer-leader" // the leader hands over to a follower
+	RollingRestart Verb = "rolling-restart" // one after the other, followers first, is stopped and started again
+	Upgrade        Verb = "upgrade"         // the agent is stopped and started as this release; members begin as the former one
+	Swarm          Verb = "swarm"           // one of a subset of all faults that the seed draws, with a strength that it draws
+)
+
+// Way is the direction in which a clock is wrong.
+type Way string
+
+// The ways.
+const (
+	Ahead  Way = "ahead"
+	Behind Way = "behind"
+	Faster Way = "fast"
+	Slower Way = "slow"
 )
 
 // shape is what follows a verb.

@@ -158,7 +158,7 @@ func readFault(l *line, verb Verb) Fault {
 	case takesChance:
 		f.Chance = l.chance()
 	case takesRange:
-		f.Delay = l.positive()
+		f.Amount = l.positive()
 	case takesCore:
 		if word := l.ahead(0); word != "" && !slices.Contains(clauseWords, word) {
 			l.expect("core")

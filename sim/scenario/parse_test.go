@@ -140,7 +140,7 @@ func TestFaultsMeanWhatTheySay(t *testing.T) {
 		"clog leader | rest":    {Verb: Clog, Targets: []Target{Leader}, Cut: CutBoth, Others: []Target{Rest}},
 		"drop 2%":               {Verb: Drop, Chance: 20_000},
 		"duplicate 0.25%":       {Verb: Duplicate, Chance: 2_500},
-		"delay 1ms..80ms":       {Verb: Delay, Delay: Range{time.Millisecond, 80 * time.Millisecond}},
+		"delay 1ms..80ms":       {Verb: Delay, Amount: Range{time.Millisecond, 80 * time.Millisecond}},
 		"heal":                  {Verb: Heal},
 		"heal core":             {Verb: Heal, Core: true},
 	}
@@ -221,7 +221,7 @@ func TestFaultsOnOneLineShareMomentAndDuration(t *testing.T) {
 	want := []Fault{
 		{When: when, Verb: Drop, Chance: 20_000, For: lasts},
 		{When: when, Verb: Duplicate, Chance: 10_000, For: lasts},
-		{When: when, Verb: Delay, Delay: Range{time.Millisecond, 80 * time.Millisecond}, For: lasts},
+		{When: when, Verb: Delay, Amount: Range{time.Millisecond, 80 * time.Millisecond}, For: lasts},
 	}
 	if diff := cmp.Diff(want, s.Faults, alike); diff != "" {
 		t.Errorf("faults differ (-want +got):\n%s", diff)

@@ -225,7 +225,7 @@ func (f Fault) what() string {
 	case takesChance:
 		words = append(words, f.Chance.String())
 	case takesRange:
-		words = append(words, f.Delay.String())
+		words = append(words, f.Amount.String())
 	case takesCore:
 		if f.Core {
 			words = append(words, "core")
