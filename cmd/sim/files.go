@@ -124,7 +124,7 @@ func title(s *scenario.Scenario) string { return strings.TrimSuffix(s.Name, exte
 
 // again is the line that reproduces a run.
 func again(o *outcome) string {
-	name := title(o.scenario())
+	name := title(o.scenario)
 	if name == stdinName {
 		name = stdin
 	}

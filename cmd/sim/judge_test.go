@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func runs(s *scenario.Scenario, how string) (*tally, []*outcome) {
 			continue
 		}
 		o := made(letter)
-		o.tally, o.seed = t, uint64(i)+1
+		o.scenario, o.tally, o.seed = s, t, uint64(i)+1
 		t.add(o)
 		all = append(all, o)
 	}
@@ -107,7 +108,7 @@ func shown(t *testing.T, format string, s *scenario.Scenario, how string) string
 	one, all := runs(s, how)
 	jobs := make([]job, one.seeds)
 	for i := range jobs {
-		jobs[i].tally = one
+		jobs[i].scenario, jobs[i].tally = s, one
 	}
 	p.begin(jobs)
 	for _, o := range all {
@@ -193,7 +194,7 @@ func TestRunsComeInTheOrderOfTheirJobs(t *testing.T) {
 	f.seeds.from, f.seeds.to, f.seeds.set = 5, 24, true
 	_, jobs := f.plan([]*scenario.Scenario{s})
 	next := uint64(5)
-	for o := range f.perform(t.Context(), jobs) {
+	for o := range perform(t.Context(), f.jobs, slices.Values(jobs), live) {
 		if o.err != nil || o.seed != next {
 			t.Fatalf("seed %d (%v), want %d", o.seed, o.err, next)
 		}

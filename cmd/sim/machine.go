@@ -54,7 +54,7 @@ func (p *jsonPrinter) begin([]job) {}
 func (p *jsonPrinter) outcome(o *outcome) {
 	r := o.result
 	run := jsonRun{
-		Scenario: title(o.scenario()), Seed: o.seed, Hash: r.Hash, Kept: r.Kept, MustFail: r.MustFail, Stopped: r.Stopped,
+		Scenario: title(o.scenario), Seed: o.seed, Hash: r.Hash, Kept: r.Kept, MustFail: r.MustFail, Stopped: r.Stopped,
 		Promises: []jsonVerdict{}, VirtualSeconds: r.Virtual.Seconds(), RealSeconds: o.real.Seconds(),
 		Messages: r.Messages, Steps: r.Steps, Faults: r.Faults, Probes: r.Probes,
 	}
@@ -119,7 +119,7 @@ type junitFailure struct {
 func (p *junitPrinter) begin([]job) {}
 
 func (p *junitPrinter) outcome(o *outcome) {
-	s := junitSuite{Name: fmt.Sprintf("%s seed %d", title(o.scenario()), o.seed), Time: fmt.Sprintf("%.3f", o.real.Seconds())}
+	s := junitSuite{Name: fmt.Sprintf("%s seed %d", title(o.scenario), o.seed), Time: fmt.Sprintf("%.3f", o.real.Seconds())}
 	if o.result.MustFail {
 		s.mustBreak(o)
 	} else {
@@ -139,7 +139,7 @@ func (p *junitPrinter) outcome(o *outcome) {
 // mustBreak is the one case of a run that must be seen broken. Where other seeds may see
 // it, one that does not is no failure.
 func (s *junitSuite) mustBreak(o *outcome) {
-	name := "must-break " + mustBreak(o.scenario())
+	name := "must-break " + mustBreak(o.scenario)
 	if o.standing() == missed && o.tally.seeds > 1 {
 		s.Cases = append(s.Cases, junitCase{Class: s.Name, Name: name, Skipped: &junitReason{"not caught under this seed"}})
 		return

@@ -39,7 +39,7 @@ type textPrinter struct {
 
 func (p *textPrinter) begin(jobs []job) {
 	for _, j := range jobs {
-		p.width = max(p.width, len(title(j.scenario())))
+		p.width = max(p.width, len(title(j.scenario)))
 	}
 	if len(jobs) == 1 {
 		p.alone = true
@@ -49,7 +49,7 @@ func (p *textPrinter) begin(jobs []job) {
 }
 
 func (p *textPrinter) header(j job) {
-	s := j.scenario()
+	s := j.scenario
 	fmt.Fprintf(p.w, "%s  seed %d, %s, %s\n", title(s), j.seed, plural(s.Members.Servers, "server"), plural(s.Members.Agents, "agent"))
 	for line := range strings.Lines(s.About) {
 		fmt.Fprintf(p.w, "  %s\n", strings.TrimSuffix(line, "\n"))
@@ -62,7 +62,7 @@ func (p *textPrinter) outcome(o *outcome) {
 		p.whole(o)
 		return
 	}
-	fmt.Fprintf(p.w, "%s %-*s  seed %-4d  %s  %s: %s\n", o.mark(), p.width, title(o.scenario()), o.seed, o.result.Hash[:16], speed(o), o.word())
+	fmt.Fprintf(p.w, "%s %-*s  seed %-4d  %s  %s: %s\n", o.mark(), p.width, title(o.scenario), o.seed, o.result.Hash[:16], speed(o), o.word())
 }
 
 // whole is the judgement of a run.
@@ -124,9 +124,9 @@ func (o *outcome) word() string {
 	case kept:
 		return "kept"
 	case caught:
-		return "caught by " + mustBreak(o.scenario()) + ", as it must be"
+		return "caught by " + mustBreak(o.scenario) + ", as it must be"
 	case missed:
-		return "NOT CAUGHT by " + mustBreak(o.scenario()) + ", although a rule was broken on purpose"
+		return "NOT CAUGHT by " + mustBreak(o.scenario) + ", although a rule was broken on purpose"
 	case diverged:
 		return "NOT DETERMINISTIC"
 	case halted:

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"runtime"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -56,13 +56,12 @@ func needScenario(_ *cobra.Command, args []string) error {
 
 // job is one run to be done.
 type job struct {
-	tally *tally // of its scenario
-	seed  uint64
-	twice bool
-	say   func(line string) // hears the story as it happens; nil: nobody does
+	scenario *scenario.Scenario
+	seed     uint64
+	tally    *tally // of its scenario
+	twice    bool
+	say      func(line string) // hears the story as it happens; nil: nobody does
 }
-
-func (j job) scenario() *scenario.Scenario { return j.tally.scenario }
 
 // outcome is one run that was done.
 type outcome struct {
@@ -91,9 +90,9 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	tallies, jobs := f.plan(scenarios)
 	print.begin(jobs)
 	far := &progress{w: cmd.ErrOrStderr(), all: len(jobs)}
-	for o := range f.perform(cmd.Context(), jobs) {
+	for o := range perform(cmd.Context(), f.jobs, slices.Values(jobs), live) {
 		if o.err != nil {
-			return fmt.Errorf("%s: seed %d: %w", title(o.scenario()), o.seed, o.err)
+			return fmt.Errorf("%s: seed %d: %w", title(o.scenario), o.seed, o.err)
 		}
 		o.tally.add(o)
 		far.hide()
@@ -120,71 +119,28 @@ func (f *runFlags) plan(scenarios []*scenario.Scenario) ([]*tally, []job) {
 		t := &tally{scenario: s, first: first, seeds: int(n), reached: map[string]bool{}}
 		tallies = append(tallies, t)
 		for i := range n {
-			jobs = append(jobs, job{tally: t, seed: first + i, twice: f.twice})
+			jobs = append(jobs, job{scenario: s, seed: first + i, tally: t, twice: f.twice})
 		}
 	}
 	return tallies, jobs
 }
 
-// ahead is how many runs a run may wait for that began before it and take longer: more
-// keep the processors busy, fewer keep less in memory.
-const ahead = 4
-
-// perform does the jobs, some at once, and yields their outcomes in the order of the jobs.
-// When ctx ends it yields those that had begun, as far as they came.
-func (f *runFlags) perform(ctx context.Context, jobs []job) iter.Seq[*outcome] {
-	return func(yield func(*outcome) bool) {
-		ctx, cancel := context.WithCancel(ctx)
-		defer cancel()
-		begun := make(chan chan *outcome, ahead*f.jobs)
-		go begin(ctx, jobs, begun, make(chan struct{}, f.jobs))
-		for done := range begun {
-			if !yield(<-done) {
-				return
-			}
-		}
-	}
-}
-
-// begin starts the jobs in order, each when one of the slots is free, and hands on where
-// its outcome will be. It closes begun after the last, or when ctx ends.
-func begin(ctx context.Context, jobs []job, begun chan<- chan *outcome, slots chan struct{}) {
-	defer close(begun)
-	for _, j := range jobs {
-		select {
-		case slots <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		done := make(chan *outcome, 1)
-		select {
-		case begun <- done:
-		case <-ctx.Done():
-			return
-		}
-		go func() {
-			done <- j.do(ctx)
-			<-slots
-		}()
-	}
-}
-
-// do lives the job. A bug of the simulator itself ends the command, with the run that
+// live does the job. A bug of the simulator itself ends the command, with the run that
 // shows it.
-func (j job) do(ctx context.Context) *outcome {
+func live(ctx context.Context, j job) *outcome {
 	defer func() {
 		if bug := recover(); bug != nil {
-			panic(fmt.Sprintf("%s, seed %d: %v", title(j.scenario()), j.seed, bug))
+			panic(fmt.Sprintf("%s, seed %d: %v", title(j.scenario), j.seed, bug))
 		}
 	}()
 	o := &outcome{job: j}
 	opts := sim.Options{Stop: func() bool { return ctx.Err() != nil }}
-	story := sim.NewStory(j.scenario().Starts, j.say)
+	story := sim.NewStory(j.scenario.Starts, j.say)
 	if j.say != nil {
 		opts.Watch = story.Tell
 	}
 	began := time.Now()
-	o.result, o.err = sim.Run(j.scenario(), j.seed, opts)
+	o.result, o.err = sim.Run(j.scenario, j.seed, opts)
 	o.real = time.Since(began)
 	if o.err != nil {
 		return o
@@ -201,7 +157,7 @@ func (j job) do(ctx context.Context) *outcome {
 // again runs the job once more. Where the hashes differ it runs it twice more, keeping
 // the traces, and says where they part.
 func (o *outcome) again(stop func() bool) (string, error) {
-	second, err := sim.Run(o.scenario(), o.seed, sim.Options{Stop: stop})
+	second, err := sim.Run(o.scenario, o.seed, sim.Options{Stop: stop})
 	switch {
 	case err != nil:
 		return "", err
@@ -213,7 +169,7 @@ func (o *outcome) again(stop func() bool) (string, error) {
 	}
 	var kept [2]*sim.Result
 	for i := range kept {
-		if kept[i], err = sim.Run(o.scenario(), o.seed, sim.Options{Keep: true, Stop: stop}); err != nil {
+		if kept[i], err = sim.Run(o.scenario, o.seed, sim.Options{Keep: true, Stop: stop}); err != nil {
 			return "", err
 		}
 	}
