@@ -59,6 +59,8 @@ type Commit struct {
 	Entry   *orrerypb.Entry // nil for an entry of the log's own
 	Answers []*orrerypb.Answer
 	Events  []*orrerypb.Event
+
+	EntryHash uint64 // of its content, as Logged has it; 0: not known
 }
 
 // Process is one start of a command on a member.

@@ -19,6 +19,8 @@ type ledger struct {
 	facts       []fact // for those who must know what held when
 	pauses      []pause
 	fencedTwice []*attempt // under a fence that another attempt has
+	mostOpen    int        // executions at once
+	mostJobs    int        // that were not deleted, at once
 
 	byUID     map[orrery.UID]*job
 	byID      map[orrery.ExecutionID]*execution

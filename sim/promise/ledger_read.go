@@ -14,6 +14,8 @@ type reader struct {
 	point
 	config orrery.ClusterConfig // in force
 	paused bool
+	open   int // executions, so far
+	alive  int // jobs, so far
 
 	// Of the commit at hand.
 	puts     map[jobVersion]*orrerypb.Job
@@ -69,6 +71,9 @@ func (r *reader) event(e *orrerypb.Event) {
 		r.written(e)
 	case store.EventJobDeleted:
 		j := r.job(e)
+		if !j.deleted.happened() {
+			r.alive--
+		}
 		j.deleted = r.point
 		r.facts = append(r.facts, fact{point: r.point, deleted: j})
 	case store.EventDecided:
@@ -115,6 +120,8 @@ func (r *reader) job(e *orrerypb.Event) *job {
 		j = &job{uid: uid, name: e.GetJob(), created: e.GetAtNs()}
 		r.byUID[uid] = j
 		r.jobs = append(r.jobs, j)
+		r.alive++
+		r.mostJobs = max(r.mostJobs, r.alive)
 	}
 	return j
 }
@@ -141,6 +148,8 @@ func (r *reader) execution(e *orrerypb.Event) *execution {
 		x = &execution{id: id, job: r.job(e), root: orrery.ExecutionID(e.GetRoot()), created: r.point}
 		x.version = x.job.version(e.GetVersion())
 		x.job.open++
+		r.open++
+		r.mostOpen = max(r.mostOpen, r.open)
 		r.byID[id] = x
 		r.executions = append(r.executions, x)
 	}
@@ -180,6 +189,7 @@ func (r *reader) closed(e *orrerypb.Event) {
 		return
 	}
 	x.job.open--
+	r.open--
 	x.closed, x.reason = r.point, orrery.Reason(e.GetReason())
 	x.outcome = orrery.Outcome(e.GetOutcome())
 	if e.GetKind() == store.EventSkipped {
