@@ -38,6 +38,7 @@ type History struct {
 	Forged    []Forgery // frames that came other than they were sent
 	Logged    []Logged  // entries as servers wrote them to their logs, each way once
 	Peaks     []Peak    // the most there ever was of each thing that is bounded
+	Core      []string  // members that the last heal mended, and among themselves; empty: all
 
 	Stopped bool // it was ended before its time: its last moments owe nothing
 
