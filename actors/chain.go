@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"time"
 
 	wire "orrery/proto"
@@ -35,6 +36,7 @@ type Chain struct {
 	clock leaderClock
 	turn  uint64 // grows with each step; replies and timers of others are stale
 	stop  func() // of the wake; pausing only
+	fresh bool   // nothing was read under this leadership yet
 
 	open     int  // Triggers without an outcome; proposing only
 	progress bool // one of them changed something
@@ -62,7 +64,7 @@ func (c *Chain) Receive(msg any) {
 	case Start:
 	case LeadershipGained:
 		c.enter(chainIdle)
-		c.term, c.clock = m.Term, newLeaderClock(c.env, m)
+		c.term, c.clock, c.fresh = m.Term, newLeaderClock(c.env, m), true
 		c.read()
 	case LeadershipLost:
 		c.enter(chainIdle)
@@ -72,6 +74,7 @@ func (c *Chain) Receive(msg any) {
 			c.read()
 		}
 	case OutboxRead:
+		c.mark(m.Rows)
 		c.propose(m.Rows)
 	case Proposed:
 		c.told(m)
@@ -112,6 +115,20 @@ func (c *Chain) read() {
 	c.env.Send(Address{Actor: StoreName}, ReadOutbox{ReplyTo: ChainName, Ref: c.turn, Limit: chainPage})
 }
 
+// mark tells of rare states in which the outbox is found.
+func (c *Chain) mark(rows []*orrerypb.OutboxRow) {
+	if c.fresh && len(rows) > 0 {
+		c.env.Emit(ProbeOutboxLeft)
+	}
+	c.fresh = false
+	if len(rows) == chainPage {
+		c.env.Emit(ProbeOutboxFull)
+	}
+	if slices.ContainsFunc(rows, func(row *orrerypb.OutboxRow) bool { return len(row.GetParents()) > 1 }) {
+		c.env.Emit(ProbeJoinDecided)
+	}
+}
+
 func (c *Chain) propose(rows []*orrerypb.OutboxRow) {
 	if len(rows) == 0 || c.env.Knob(KnobForgetOutbox) {
 		c.enter(chainEmpty)
@@ -135,10 +152,17 @@ func (c *Chain) told(m Proposed) {
 	c.open--
 	c.progress = c.progress || m.Fate == FateApplied && m.Answer.GetChanged()
 	switch {
+	case m.Fate != FateApplied:
+		c.env.Emit(ProbeTriggerLost)
+	case !m.Answer.GetChanged():
+		c.env.Emit(ProbeDecisionTaken)
+	}
+	switch {
 	case c.open > 0:
 	case c.progress:
 		c.read()
 	default:
+		c.env.Emit(ProbeChainStalled)
 		c.enter(chainPausing)
 		c.stop = c.env.After(chainPause, chainWake{c.turn})
 	}

@@ -19,25 +19,6 @@ type dispatcherTick struct{ n uint64 }
 // their sessions.
 type collected struct{ term uint64 }
 
-// The rare places of a Dispatcher.
-const (
-	ProbeFireHeldBack     Probe = "dispatcher-fire-held-back"     // fired before the sessions were collected
-	ProbeMemberSilent     Probe = "dispatcher-member-silent"      // lost_after passed
-	ProbeMemberDeaf       Probe = "dispatcher-member-deaf"        // it is heard and does not hear
-	ProbeMemberRestarted  Probe = "dispatcher-member-restarted"   // it came back and knows nothing of an attempt
-	ProbeAttemptRepeated  Probe = "dispatcher-attempt-repeated"   // RunAttempt brought no answer
-	ProbeAttemptRefused   Probe = "dispatcher-attempt-refused"    //
-	ProbeResultLate       Probe = "dispatcher-result-late"        // of an attempt that is not current
-	ProbeResultAgain      Probe = "dispatcher-result-again"       // its Finish was not taken, or nobody knows
-	ProbeAssignAgain      Probe = "dispatcher-assign-again"       // likewise
-	ProbeStray            Probe = "dispatcher-stray"              // a member runs what was given up
-	ProbeNoRoom           Probe = "dispatcher-no-room"            // an execution waits for a member
-	ProbeCheckOverdue     Probe = "dispatcher-check-overdue"      // a quorum check was never answered
-	ProbeTickLate         Probe = "dispatcher-tick-late"          // the leader itself was paused
-	ProbeClockOff         Probe = "dispatcher-clock-off"          // the leader's clock is off the median
-	ProbeRestartableAfter Probe = "dispatcher-restartable-edited" // an edit made a running attempt leased
-)
-
 // maxItems is how many items one command carries: an entry's worth.
 const maxItems = 512
 

@@ -337,6 +337,9 @@ func (d *Dispatcher) proposeLosses() {
 				l.attempt.losing = taken(p)
 				l.attempt.doomed = l.attempt.doomed || p.Fate == FateUnknown
 			}
+			if p.Fate == FateUnknown {
+				d.env.Emit(ProbeLossUnknown)
+			}
 		})
 	}
 }

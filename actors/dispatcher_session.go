@@ -269,6 +269,9 @@ func (d *Dispatcher) checkOverdue() {
 }
 
 func (d *Dispatcher) verified(v store.Verified) {
+	if !v.OK {
+		d.env.Emit(ProbeCheckFailed)
+	}
 	n := v.Seq - store.VerifySeq(store.VerifierDispatcher, 0)
 	for _, m := range d.membersByName() {
 		if m.asked.seq != 0 && m.asked.check <= n {

@@ -65,6 +65,3 @@ type Env interface {
 
 // Actor is what every actor of this package is: it reacts to one message at a time.
 type Actor interface{ Receive(msg any) }
-
-// Probe marks that a run came by a rare place.
-type Probe string

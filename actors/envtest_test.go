@@ -26,7 +26,8 @@ type fakeEnv struct {
 	actor       Actor // who gets what give and pass deliver
 
 	sent    []sentMessage // since the last taken
-	emitted []any         // since the last takenEvents
+	emitted []any         // since the last takenEvents; without probes
+	probes  map[Probe]int // how often the actor came by
 	armed   []*fakeTimer  // neither stopped nor fired, in the order of arming
 	spent   []*fakeTimer  // the latest of those that were stopped or fired
 	knobs   map[string]bool
@@ -55,7 +56,7 @@ var fakeEpoch = time.Date(2026, time.March, 2, 12, 0, 0, 0, time.UTC)
 func newFakeEnv(self string) *fakeEnv {
 	return &fakeEnv{
 		self: self, incarnation: 1, wall: fakeEpoch, boot: time.Hour,
-		knobs: make(map[string]bool),
+		knobs: make(map[string]bool), probes: make(map[Probe]int),
 	}
 }
 
@@ -63,8 +64,17 @@ func (e *fakeEnv) Self() string            { return e.self }
 func (e *fakeEnv) Incarnation() uint64     { return e.incarnation }
 func (e *fakeEnv) Now() time.Time          { return e.wall }
 func (e *fakeEnv) Boot() time.Duration     { return e.boot }
-func (e *fakeEnv) Emit(event any)          { e.emitted = append(e.emitted, event) }
 func (e *fakeEnv) Chance(what string) bool { return e.chance != nil && e.chance(what) }
+
+// Emit keeps events for takenEvents, and counts probes.
+func (e *fakeEnv) Emit(event any) {
+	if p, ok := event.(Probe); ok {
+		e.probes[p]++
+		return
+	}
+	e.emitted = append(e.emitted, event)
+}
+
 func (e *fakeEnv) Knob(name string) bool {
 	if !Knobs.Has(name) {
 		panic(fmt.Sprintf("knob %q stands in no table", name))

@@ -29,17 +29,6 @@ type AttemptEnded struct {
 	Result  orrery.Result
 }
 
-// The rare places of an Executor.
-const (
-	ProbeStartWithoutLease  Probe = "executor-start-without-lease"   // told to start while the lease had run out
-	ProbeLeaseOverInNoting  Probe = "executor-lease-over-in-noting"  // the lease ran out while the disk wrote
-	ProbeCancelBeforeRun    Probe = "executor-cancel-before-run"     // the cancel overtook the attempt
-	ProbeForeignIncarnation Probe = "executor-foreign-incarnation"   // told to start what its predecessor was meant to
-	ProbeProcessFound       Probe = "executor-process-found"         // a process outlived the agent
-	ProbeNeverStarted       Probe = "executor-noted-but-not-started" // a note outlived the machine, the process did not
-	ProbeResultRepeated     Probe = "executor-result-repeated"       // the first telling brought no acknowledgement
-)
-
 // ExecutorBoot is what an Executor is born with.
 type ExecutorBoot struct {
 	Records      map[string][]byte // found on its disk, by key
@@ -189,7 +178,7 @@ func (x *Executor) stale(msg any) bool {
 	case *orrerypb.NotLeader:
 		return m.GetTerm() <= x.term || m.GetLeader() == ""
 	case *orrerypb.HeartbeatGranted:
-		return m.GetTerm() != x.term || m.GetIncarnation() != x.env.Incarnation() || time.Duration(m.GetSentNs()) < x.sent
+		return m.GetTerm() != x.term || m.GetIncarnation() != x.env.Incarnation() || x.overtaken(m)
 	case *orrerypb.RunAttempt:
 		return m.GetTerm() != x.term || m.GetAttempt().GetFence() == 0
 	case *orrerypb.CancelAttempt:
@@ -198,6 +187,15 @@ func (x *Executor) stale(msg any) bool {
 		return m.GetTerm() != x.term
 	}
 	return false
+}
+
+// overtaken reports whether a grant for a later heartbeat has come before.
+func (x *Executor) overtaken(m *orrerypb.HeartbeatGranted) bool {
+	if time.Duration(m.GetSentNs()) >= x.sent {
+		return false
+	}
+	x.env.Emit(ProbeGrantOvertaken)
+	return true
 }
 
 // follow turns to a newer leader and asks it for a session at once. The lease runs on:
@@ -291,6 +289,7 @@ func (x *Executor) raiseFloor(floor orrery.Fence) {
 	maps.DeleteFunc(x.over, func(f orrery.Fence, _ ending) bool { return f < floor })
 	for _, fence := range x.fences() {
 		if fence < floor && x.attempts[fence].step < running {
+			x.env.Emit(ProbeFloorPassedNote)
 			x.drop(fence)
 		}
 	}

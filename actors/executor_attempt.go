@@ -58,8 +58,10 @@ func (x *Executor) runAgain(h *held, m *orrerypb.RunAttempt) {
 			x.begin(h)
 		}
 	case running, ended:
+		x.env.Emit(ProbeToldToRunAgain)
 		x.tellStarted(h)
 	case done:
+		x.env.Emit(ProbeToldToRunAgain)
 		x.tellDone(h)
 	}
 }
@@ -73,6 +75,7 @@ func (x *Executor) isOver(fence orrery.Fence) bool {
 // answerOver says of a barred fence again that it is. Of the others the state knows
 // the end already.
 func (x *Executor) answerOver(ref *orrerypb.AttemptRef) {
+	x.env.Emit(ProbeFenceOver)
 	if how, remembered := x.over[orrery.Fence(ref.GetFence())]; remembered && how == barred {
 		x.refuse(ref, orrery.ReasonRefused)
 	}
@@ -126,6 +129,7 @@ func (x *Executor) diskDone(m store.DiskDone) {
 func (x *Executor) notedDone(fence orrery.Fence, h *held, err string) {
 	switch {
 	case err != "":
+		x.env.Emit(ProbeNoteFailed)
 		x.drop(fence)
 		x.bar(h.run.GetAttempt(), orrery.ReasonStartFailed)
 	case x.mayStart(h.run):
@@ -294,6 +298,7 @@ func (x *Executor) recoverNote(key string, value []byte) {
 	}
 	var note orrerypb.NotedAttempt
 	if err := proto.Unmarshal(value, &note); err != nil || orrery.Fence(note.GetRun().GetAttempt().GetFence()) != fence {
+		x.env.Emit(ProbeNoteUnreadable)
 		x.disk.Delete(key)
 		return
 	}

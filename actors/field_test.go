@@ -311,11 +311,11 @@ func (f *field) work() {
 	b.msgs = b.msgs[1:]
 	env := f.actors[b.to]
 	env.give(msg)
-	for _, e := range env.takenEvents() {
-		if p, ok := e.(Probe); ok {
-			f.probes[p]++
-		}
+	env.takenEvents()
+	for p, n := range env.probes {
+		f.probes[p] += n
 	}
+	clear(env.probes)
 }
 
 // carry brings one message to its receiver, in any order, or loses or doubles it.

@@ -97,46 +97,6 @@ type Gateway struct {
 	checks quorumChecks
 }
 
-// clientRequest is one request on its way.
-type clientRequest struct {
-	key    uint64
-	origin origin
-	body   *orrerypb.Request
-	kind   requestKind
-	since  time.Duration // by Boot, when it reached its first gateway
-
-	refs     []uint64         // its open questions
-	turn     uint64           // of its timer
-	tries    int              // proposals that others' changes thwarted
-	proposed bool             // a proposal is open
-	risked   bool             // it may have happened
-	refusal  *orrerypb.Answer // why it was turned away last; nil: it was not
-	write    *writeInHand     // leader only
-
-	stopOverdue func()
-	stopAgain   func()
-}
-
-// origin is where a request came from and its answer goes.
-type origin struct {
-	to          Address
-	id          uint64
-	incarnation uint64
-}
-
-// passedOn reports whether another member's Gateway sent the request here, as to the
-// leader. It is not passed on further.
-func (o origin) passedOn() bool { return o.to.Actor == GatewayName }
-
-type requestKind uint8
-
-const (
-	requestInvalid requestKind = iota
-	requestRead
-	requestConsistent
-	requestWrite
-)
-
 // NewGateway returns the Gateway of a server, or of an agent: an agent has no state
 // and no log.
 func NewGateway(env Env, server bool, log store.Log) *Gateway {
@@ -193,7 +153,11 @@ func (g *Gateway) arrived(m *orrerypb.ClientRequest) {
 	actor := cmp.Or(m.GetActor(), GatewayName)
 	from := origin{Address{m.GetMember(), actor}, m.GetId(), m.GetIncarnation()}
 	foreign := m.GetMember() != "" && m.GetMember() != g.env.Self()
-	if !foreign || actor != GatewayName && actor != ClientName || !g.seen.note(from) {
+	if !foreign || actor != GatewayName && actor != ClientName {
+		return
+	}
+	if !g.seen.note(from) {
+		g.env.Emit(ProbeSendingDoubled)
 		return
 	}
 	g.admit(from, m.GetRequest(), time.Duration(max(0, m.GetAgeNs())))
@@ -269,8 +233,13 @@ func (g *Gateway) route(r *clientRequest) {
 func (g *Gateway) forward(r *clientRequest, member string) {
 	g.tryAgain(r, againAfter)
 	if member == "" || member == g.env.Self() {
+		g.env.Emit(ProbeParked)
 		return
 	}
+	if r.forwarded {
+		g.env.Emit(ProbeForwardedAgain)
+	}
+	r.forwarded = true
 	r.risked = r.kind == requestWrite
 	g.env.Send(Address{Member: member, Actor: GatewayName}, &orrerypb.ClientRequest{
 		Id: g.ask(r), Member: g.env.Self(), Incarnation: g.env.Incarnation(), Request: r.body,
@@ -317,6 +286,7 @@ func (g *Gateway) replied(m *orrerypb.ClientReply) {
 	}
 	r := g.about(m.GetId())
 	if r == nil {
+		g.env.Emit(ProbeReplyLate)
 		return
 	}
 	switch orrery.Code(m.GetResponse().GetAnswer().GetCode()) {
@@ -337,6 +307,7 @@ func (g *Gateway) overdue(key uint64) {
 
 // turnAway answers another Gateway that this member does not lead.
 func (g *Gateway) turnAway(r *clientRequest) {
+	g.env.Emit(ProbeTurnedAway)
 	if r.refusal == nil {
 		r.refusal = refusal(orrery.Unavailable, "%s does not lead", g.env.Self())
 	}
@@ -354,6 +325,7 @@ func (g *Gateway) giveUp(r *clientRequest) {
 		why = r.refusal.GetText()
 	}
 	if code == orrery.Unknown {
+		g.env.Emit(ProbeWriteUnknown)
 		why = "it may or may not have happened: " + why
 	}
 	g.finish(r, &orrerypb.Response{Answer: refusal(code, "%s", why)})
@@ -388,30 +360,4 @@ func (g *Gateway) answer(r *clientRequest, response *orrerypb.Response) {
 // refusal is an answer that did nothing.
 func refusal(code orrery.Code, format string, args ...any) *orrerypb.Answer {
 	return &orrerypb.Answer{Code: string(code), Text: fmt.Sprintf(format, args...)}
-}
-
-// kindOf says what a request wants.
-func kindOf(r *orrerypb.Request) requestKind {
-	switch b := r.GetBody().(type) {
-	case *orrerypb.Request_GetJob:
-		return readKind(b.GetJob.GetConsistent())
-	case *orrerypb.Request_ListJobs:
-		return readKind(b.ListJobs.GetConsistent())
-	case *orrerypb.Request_ListExecutions:
-		return readKind(b.ListExecutions.GetConsistent())
-	case *orrerypb.Request_GetExecution:
-		return readKind(b.GetExecution.GetConsistent())
-	case *orrerypb.Request_Status:
-		return readKind(b.Status.GetConsistent())
-	case nil:
-		return requestInvalid
-	}
-	return requestWrite
-}
-
-func readKind(consistent bool) requestKind {
-	if consistent {
-		return requestConsistent
-	}
-	return requestRead
 }

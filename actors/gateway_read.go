@@ -57,6 +57,7 @@ func (g *Gateway) consult(r *clientRequest) {
 	}
 	q := &g.checks
 	if i := slices.IndexFunc(q.waiting, func(c *checkedRead) bool { return c.request == r }); i >= 0 {
+		g.env.Emit(ProbeReadCheckOverdue)
 		q.underway = false
 	} else {
 		q.waiting = append(q.waiting, &checkedRead{r, q.begun + 1})
@@ -94,6 +95,7 @@ func (g *Gateway) verified(m store.Verified) {
 		if m.OK {
 			g.readState(c.request)
 		} else {
+			g.env.Emit(ProbeReadUnverified)
 			c.request.refusal = refusal(orrery.Unavailable, "%s could not make sure that it leads", g.env.Self())
 			g.tryAgain(c.request, refusedAfter)
 		}

@@ -82,6 +82,7 @@ func (g *Gateway) jobRead(m JobRead) {
 		return
 	}
 	if r.write.term != g.term {
+		g.env.Emit(ProbeTermPassedReading)
 		g.route(r)
 		return
 	}
@@ -102,7 +103,22 @@ func (g *Gateway) jobRead(m JobRead) {
 		g.finish(r, refusalOf(err))
 		return
 	}
+	if settlesDues(command) {
+		g.env.Emit(ProbeEditSettled)
+	}
 	g.propose(r, command, edit.at)
+}
+
+// settlesDues reports whether a write decides due times on its way.
+func settlesDues(c *orrerypb.Command) bool {
+	for _, settle := range []*orrerypb.Decision{
+		c.GetPutJob().GetSettle(), c.GetDeleteJob().GetSettle(), c.GetSetEnabled().GetSettle(),
+	} {
+		if settle != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // propose has a command decided: stamped by the leader's clock, under the client's id.
@@ -156,6 +172,7 @@ func (g *Gateway) notTaken(r *clientRequest, why string) {
 
 // applied: the command came out of the log, and the state has answered it.
 func (g *Gateway) applied(r *clientRequest, answer *orrerypb.Answer) {
+	g.markAnswer(r, answer)
 	put, isPut := r.body.GetBody().(*orrerypb.Request_PutJob)
 	switch {
 	case orrery.Code(answer.GetCode()) == orrery.Unavailable:
@@ -168,6 +185,16 @@ func (g *Gateway) applied(r *clientRequest, answer *orrerypb.Answer) {
 		g.propose(r, &orrerypb.Command{Body: runCommand(put.PutJob.GetJob().GetName())}, g.clock.now())
 	default:
 		g.finish(r, &orrerypb.Response{Answer: answer})
+	}
+}
+
+// markAnswer tells of rare answers of the state.
+func (g *Gateway) markAnswer(r *clientRequest, answer *orrerypb.Answer) {
+	switch orrery.Code(answer.GetCode()) {
+	case orrery.Unavailable:
+		g.env.Emit(ProbeWriteThwarted)
+	case orrery.Conflict:
+		g.env.Emit(ProbeWriteRefused)
 	}
 }
 

@@ -101,6 +101,9 @@ func (j *Janitor) propose(forget *orrerypb.Forget) {
 		j.wait(janitorEvery)
 		return
 	}
+	if len(forget.GetExpired()) > 0 {
+		j.env.Emit(ProbeJobExpired)
+	}
 	j.step()
 	j.env.Send(Address{Actor: ProposerName}, Propose{
 		ReplyTo: JanitorName, Ref: j.turn, Term: j.term,
@@ -109,6 +112,14 @@ func (j *Janitor) propose(forget *orrerypb.Forget) {
 }
 
 func (j *Janitor) told(m Proposed) {
+	switch {
+	case m.Fate != FateApplied:
+		j.env.Emit(ProbeForgetLost)
+	case m.Answer.GetMore() > 0:
+		j.env.Emit(ProbeMoreToForget)
+	case m.Answer.GetChanged():
+		j.env.Emit(ProbeForgot)
+	}
 	if m.Fate == FateApplied && m.Answer.GetChanged() {
 		j.read()
 		return

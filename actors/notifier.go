@@ -66,6 +66,7 @@ type Notifier struct {
 	clock   leaderClock
 	notices map[uint64]*notice // rows of the outbox that were read, by id
 	sent    int                // of them
+	fresh   bool               // nothing was read under this leadership yet
 
 	reading  uint64   // the question that is open; 0: none
 	draining uint64   // the Drained that is open; 0: none
@@ -102,7 +103,7 @@ func (n *Notifier) Receive(msg any) {
 	case Start:
 	case LeadershipGained:
 		n.rest()
-		n.term, n.clock, n.notices = m.Term, newLeaderClock(n.env, m), make(map[uint64]*notice)
+		n.term, n.clock, n.notices, n.fresh = m.Term, newLeaderClock(n.env, m), make(map[uint64]*notice), true
 		n.read()
 	case LeadershipLost:
 		n.rest()
@@ -155,7 +156,11 @@ func (n *Notifier) stopTimer() {
 
 // read looks for rows that are new, as many as there is room to work on.
 func (n *Notifier) read() {
-	if n.reading != 0 || n.sent == maxNotices {
+	if n.sent == maxNotices {
+		n.env.Emit(ProbeNoticesFull)
+		return
+	}
+	if n.reading != 0 {
 		return
 	}
 	n.ref++
@@ -167,6 +172,10 @@ func (n *Notifier) read() {
 
 func (n *Notifier) note(rows []*orrerypb.Notification) {
 	n.reading = 0
+	if n.fresh && len(rows) > 0 {
+		n.env.Emit(ProbeNoticesLeft)
+	}
+	n.fresh = false
 	for _, row := range rows {
 		if n.notices[row.GetId()] == nil {
 			n.notices[row.GetId()] = &notice{row: row}
@@ -214,6 +223,7 @@ func (n *Notifier) done(m NotifyDone) {
 		notice.step = noticeDone
 		n.env.Emit(NotificationDropped{Notification: notice.row, Err: m.Err})
 	default:
+		n.env.Emit(ProbeNoticeFailed)
 		notice.step = noticeWaiting
 		notice.from = n.env.Boot() + noticeBackoff(notice.tries)
 	}
@@ -256,6 +266,7 @@ func (n *Notifier) drain(applied bool) {
 	drained := n.drained
 	n.drained = nil
 	if !applied {
+		n.env.Emit(ProbeDrainLost)
 		n.stopTimer()
 		n.stop = n.env.After(drainPause, notifierWake{})
 		return

@@ -118,6 +118,12 @@ func (p *Proposer) stepDown(term uint64) {
 	p.term = 0
 	flights, queue := p.flights, p.queue
 	p.flights, p.queue = nil, nil
+	if len(flights) > 0 {
+		p.env.Emit(ProbeOutcomeUnknown)
+	}
+	if len(queue) > 0 {
+		p.env.Emit(ProbeQueueDropped)
+	}
 	for _, f := range flights {
 		f.stopWait()
 		p.tellAll(f.askers, FateUnknown)
@@ -129,7 +135,8 @@ func (p *Proposer) stepDown(term uint64) {
 
 func (p *Proposer) propose(m Propose) {
 	to := asker{m.ReplyTo, m.Ref}
-	if p.term == 0 || m.Term != p.term || len(p.queue) >= maxQueue {
+	if reason := p.refuses(m); reason != "" {
+		p.env.Emit(reason)
 		p.tell(to, Proposed{Fate: FateRefused})
 		return
 	}
@@ -138,7 +145,21 @@ func (p *Proposer) propose(m Propose) {
 		to = asker{}
 	}
 	p.queue = append(p.queue, waitingCommand{asker: to, command: m.Command, since: p.env.Boot()})
+	if len(p.flights) == maxFlights {
+		p.env.Emit(ProbeFlightsFull)
+	}
 	p.fill()
+}
+
+// refuses says why a command is not to be proposed; "": it is.
+func (p *Proposer) refuses(m Propose) Probe {
+	switch {
+	case p.term == 0 || m.Term != p.term:
+		return ProbeTermPassed
+	case len(p.queue) >= maxQueue:
+		return ProbeQueueFull
+	}
+	return ""
 }
 
 // fill turns what waits into entries while there is room for them.
@@ -164,6 +185,9 @@ func (p *Proposer) batch() []waitingCommand {
 	}
 	batch := p.queue[:n:n]
 	p.queue = p.queue[n:]
+	if len(p.queue) > 0 {
+		p.env.Emit(ProbeBatchSplit)
+	}
 	return batch
 }
 
@@ -176,8 +200,14 @@ func (p *Proposer) fly(batch []waitingCommand) {
 		Commands:     make([]*orrerypb.Command, len(batch)),
 	}
 	f := flight{seq: p.seq, askers: make([]asker, len(batch))}
+	fires, edits := false, false
 	for i, w := range batch {
 		entry.Commands[i], f.askers[i] = w.command, w.asker
+		fires = fires || w.command.GetFire() != nil
+		edits = edits || isWrite(w.command)
+	}
+	if fires && edits {
+		p.env.Emit(ProbeEditBesideFire)
 	}
 	encoded, err := wire.EncodeEntry(entry)
 	if err != nil {
@@ -192,12 +222,16 @@ func (p *Proposer) fly(batch []waitingCommand) {
 func (p *Proposer) applied(m Applied) {
 	f, ok := p.land(m.Seq)
 	if !ok {
+		p.env.Emit(ProbeLandedLate)
 		return
 	}
 	if len(m.Answers) != len(f.askers) {
 		panic(fmt.Sprintf("actors: entry %d has %d commands and %d answers", m.Index, len(f.askers), len(m.Answers)))
 	}
 	for i, to := range f.askers {
+		if done := m.Answers[i].GetIndex(); done != 0 && done != m.Index {
+			p.env.Emit(ProbeFoundDone)
+		}
 		p.tell(to, Proposed{Fate: FateApplied, Answer: m.Answers[i]})
 	}
 	p.fill()
@@ -210,6 +244,7 @@ func (p *Proposer) failed(m store.ProposalFailed) {
 	}
 	fate := FateRefused
 	if m.Unknown {
+		p.env.Emit(ProbeOutcomeUnknown)
 		fate = FateUnknown
 	}
 	p.tellAll(f.askers, fate)
@@ -223,6 +258,7 @@ func (p *Proposer) overdue(seq uint64) {
 	if !ok {
 		return
 	}
+	p.env.Emit(ProbeEntryOverdue)
 	p.tellAll(f.askers, FateUnknown)
 	latest := p.env.Boot() - proposeDeadline
 	for len(p.queue) > 0 && p.queue[0].since <= latest {

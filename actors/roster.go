@@ -83,6 +83,7 @@ func (r *Roster) start() {
 // changed takes news of a member. Of itself a member knows best.
 func (r *Roster) changed(m Member) {
 	known := r.members[m.Name]
+	r.mark(m, known)
 	if m.Name == r.self.Name || older(m, known) {
 		return
 	}
@@ -94,6 +95,27 @@ func (r *Roster) changed(m Member) {
 	}
 	r.members[m.Name] = m
 	r.tellMember(m)
+}
+
+// mark tells of rare news of a member.
+func (r *Roster) mark(news, known Member) {
+	again := known.Name != "" && news.Incarnation > known.Incarnation
+	switch {
+	case news.Name == r.self.Name:
+		if news.Status != MemberAlive {
+			r.env.Emit(ProbeDoubted)
+		}
+	case news.Incarnation < known.Incarnation:
+		r.env.Emit(ProbeOldIncarnation)
+	case again && known.Status == MemberLeft:
+		r.env.Emit(ProbeCameBack)
+	case again && known.Status == MemberAlive:
+		r.env.Emit(ProbeRestartUnannounced)
+	case news.Status == MemberLeft:
+		r.env.Emit(ProbeMemberLeft)
+	case news.Tags == nil && known.Tags != nil:
+		r.env.Emit(ProbeTagsForgotten)
+	}
 }
 
 // older reports whether news of a member was overtaken by what is known.
@@ -124,6 +146,9 @@ func (r *Roster) list() []Member {
 
 // hear takes news of the leader, when it is newer than what is known.
 func (r *Roster) hear(term uint64, leader string, newer bool) {
+	if term < r.term && leader != "" {
+		r.env.Emit(ProbeOldLeader)
+	}
 	if !newer || term == r.term && leader == r.leader {
 		return
 	}

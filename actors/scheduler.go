@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"maps"
 	"time"
 
 	"orrery"
@@ -37,6 +36,10 @@ const (
 
 	// early is by how much the knob of that name is early.
 	early = time.Minute
+
+	// lateWake is how late a timer must be to be worth telling: a leader that is only
+	// busy is not.
+	lateWake = time.Second
 )
 
 // ScheduleUnreadable is emitted when a job's schedule was accepted once and cannot be
@@ -81,9 +84,10 @@ type Scheduler struct {
 	step    schedulerStep
 	term    uint64
 	clock   leaderClock
-	trusted bool   // the clock; without it nothing fires
-	turn    uint64 // grows with each step; replies and timers of others are stale
-	stop    func() // of the wake; waiting only
+	trusted bool          // the clock; without it nothing fires
+	turn    uint64        // grows with each step; replies and timers of others are stale
+	stop    func()        // of the wake; waiting only
+	wakeAt  time.Duration // by Boot; waiting only
 
 	told  map[timerKey]time.Duration // by Boot; timers acted on that stood in the state when last read
 	fired map[orrery.UID]jobHead     // what the last FireDue decided
@@ -143,7 +147,12 @@ func (s *Scheduler) Receive(msg any) {
 		s.decide(m)
 	case Proposed:
 		s.decided(m.Fate)
-	case schedulerWake, Happened:
+	case schedulerWake:
+		if s.env.Boot()-s.wakeAt >= lateWake {
+			s.env.Emit(ProbeWokeLate)
+		}
+		s.wake()
+	case Happened:
 		s.wake()
 	default:
 		unexpected(SchedulerName, msg)
@@ -220,8 +229,9 @@ func (s *Scheduler) now() time.Time {
 
 // decide acts on what was read: timers at once, due times in one FireDue.
 func (s *Scheduler) decide(m DueRead) {
-	s.tellTimers(m.Timers)
 	firing := !m.Paused && s.trusted
+	s.mark(m)
+	s.tellTimers(m.Timers)
 	if firing {
 		if items := s.due(m); len(items) > 0 {
 			s.enter(schedulerFiring)
@@ -232,8 +242,28 @@ func (s *Scheduler) decide(m DueRead) {
 	s.wait(s.untilNext(m, firing))
 }
 
+// mark tells of rare states in which due times are found.
+func (s *Scheduler) mark(m DueRead) {
+	takingOver := s.told == nil // nothing was read before
+	switch {
+	case len(m.Jobs) == 0:
+	case m.Paused:
+		s.env.Emit(ProbePausedWithDues)
+	case !s.trusted:
+		s.env.Emit(ProbeClockBarredDues)
+	case takingOver:
+		s.env.Emit(ProbeTookOverOverdue)
+	}
+}
+
 // decided: the decisions were taken, or not.
 func (s *Scheduler) decided(fate Fate) {
+	switch fate {
+	case FateRefused:
+		s.env.Emit(ProbeDecisionRefused)
+	case FateUnknown:
+		s.env.Emit(ProbeDecisionUnknown)
+	}
 	switch {
 	case fate == FateApplied:
 		s.read()
@@ -245,7 +275,9 @@ func (s *Scheduler) decided(fate Fate) {
 
 func (s *Scheduler) wait(d time.Duration) {
 	s.enter(schedulerWaiting)
-	s.stop = s.env.After(max(0, min(d, maxWait)), schedulerWake{s.turn})
+	d = max(0, min(d, maxWait))
+	s.wakeAt = s.env.Boot() + d
+	s.stop = s.env.After(d, schedulerWake{s.turn})
 }
 
 // untilNext is how long nothing is to be done.
@@ -277,6 +309,9 @@ func (s *Scheduler) tellTimers(timers []store.Timer) {
 		key := timerKey{t.Kind, t.Execution, t.Slot, t.N}
 		at, known := s.told[key]
 		if !known || now-at >= retellAfter {
+			if known {
+				s.env.Emit(ProbeTimerToldAgain)
+			}
 			s.tellTimer(t)
 			at = now
 		}
@@ -301,6 +336,7 @@ func (s *Scheduler) tellTimer(t store.Timer) {
 // cancel asks for an end. Nobody waits for the outcome: while the timer stands it is
 // told again.
 func (s *Scheduler) cancel(execution orrery.ExecutionID, reason orrery.Reason) {
+	s.env.Emit(ProbeDeadlinePassed)
 	s.env.Send(Address{Actor: ProposerName}, Propose{
 		ReplyTo: SchedulerName, Term: s.term,
 		Command: &orrerypb.Command{
@@ -308,74 +344,4 @@ func (s *Scheduler) cancel(execution orrery.ExecutionID, reason orrery.Reason) {
 			Body: &orrerypb.Command_Cancel{Cancel: &orrerypb.Cancel{Execution: uint64(execution), Reason: string(reason)}},
 		},
 	})
-}
-
-// due decides jobs whose head has come, as many as one entry takes.
-func (s *Scheduler) due(m DueRead) []DueItem {
-	var items []DueItem
-	fires, now := 0, s.now()
-	aside, fired := make(map[orrery.UID]jobAside), s.fired
-	s.fired = make(map[orrery.UID]jobHead)
-	for _, job := range m.Jobs {
-		uid, head := orrery.UID(job.Record.GetUid()), jobHead{job.Record.GetVersion(), job.Head}
-		if a, ok := s.leftAlone(uid, head, fired[uid]); ok {
-			aside[uid] = a
-			continue
-		}
-		item, err := s.dueItem(job, m.Config, now)
-		if err != nil {
-			s.env.Emit(ScheduleUnreadable{Job: job.Record.GetJob().GetName(), UID: uid, Version: head.version, Err: err})
-			aside[uid] = jobAside{head, s.env.Boot() + unreadableFor}
-			continue
-		}
-		fires += max(1, len(item.Item.Decision.Fires))
-		if fires > maxDue {
-			maps.Copy(s.aside, aside)
-			return items
-		}
-		items = append(items, item)
-		s.fired[uid] = head
-	}
-	s.aside = aside // all that stand in the state were met
-	return items
-}
-
-// leftAlone reports whether a head is not to be decided now, because it cannot be read
-// or because it stands where the last FireDue should have moved it on from.
-func (s *Scheduler) leftAlone(uid orrery.UID, head, fired jobHead) (jobAside, bool) {
-	if a := s.aside[uid]; a.jobHead == head && s.env.Boot() < a.until {
-		return a, true
-	}
-	if fired != head {
-		return jobAside{}, false
-	}
-	s.env.Emit(DecisionIgnored{UID: uid, Version: head.version, Head: head.due})
-	return jobAside{head, s.env.Boot() + deafFor}, true
-}
-
-func (s *Scheduler) dueItem(due store.DueJob, config orrery.ClusterConfig, now time.Time) (DueItem, error) {
-	record := due.Record
-	job := wire.ToJob(record.GetJob())
-	schedule, err := s.schedules.parse(job.ScheduleSpec(config, wire.Time(record.GetCreatedNs())))
-	if err != nil {
-		return DueItem{}, err
-	}
-	decision := orrery.Decide(schedule, job.MisfirePolicy(config), due.Head, now)
-	if s.env.Knob(KnobForgetDue) {
-		decision.Fires = nil
-	}
-	return DueItem{
-		Item: &orrerypb.FireItem{
-			Uid: record.GetUid(), Version: record.GetVersion(), Decision: decisionRecord(decision),
-		},
-		Placement: job.Placement(config),
-		Start:     len(decision.Fires) > 0 && mayStart(job, due.Open),
-		Key:       record.GetUid()*0x9e3779b97f4a7c15 ^ uint64(wire.Nanos(due.Head)), // any bits: Choose mixes them
-	}, nil
-}
-
-// mayStart reports whether a new execution could start beside those that are open.
-// Apply decides; a wrong guess costs an Assign, or a choice of members for nothing.
-func mayStart(job orrery.Job, open int) bool {
-	return open == 0 || job.Overlap == orrery.OverlapAllow && (job.MaxParallel == 0 || open < job.MaxParallel)
 }

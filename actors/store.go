@@ -95,17 +95,36 @@ func (s *Store) apply(m store.Committed) {
 		panic(fmt.Sprintf("actors: store was given entry %d after %d", m.Index, s.state.Index()))
 	}
 	entry := s.decode(m)
+	s.mark(m, entry)
 	answers, events := s.state.Apply(m.Index, m.Term, entry)
 	s.log.Applied(m.Index)
 	for _, e := range events {
 		s.env.Emit(e)
 	}
 	s.env.Emit(StateHash{Index: m.Index, Hash: s.state.Hash()})
-	if t := entry.GetTicket(); t.GetMember() == s.env.Self() && t.GetIncarnation() == s.env.Incarnation() {
+	if t := entry.GetTicket(); s.isOwn(t) {
 		s.env.Send(Address{Actor: ProposerName}, Applied{Index: m.Index, Seq: t.GetSeq(), Answers: answers})
 	}
 	if s.term != 0 {
 		s.tell(m.Index, events)
+	}
+}
+
+// isOwn reports whether this life of the agent proposed an entry.
+func (s *Store) isOwn(t *orrerypb.Ticket) bool {
+	return t.GetMember() == s.env.Self() && t.GetIncarnation() == s.env.Incarnation()
+}
+
+// mark tells of rare circumstances in which an entry comes.
+func (s *Store) mark(m store.Committed, entry *orrerypb.Entry) {
+	if s.snapshot != nil {
+		s.env.Emit(ProbeSnapshotSpannedEntries)
+	}
+	if entry.GetTerm() != m.Term {
+		s.env.Emit(ProbeEntryOfOtherTerm)
+	}
+	if t := entry.GetTicket(); t.GetMember() == s.env.Self() && !s.isOwn(t) {
+		s.env.Emit(ProbeEntryOfFormerLife)
 	}
 }
 
@@ -138,6 +157,9 @@ func (s *Store) tell(index uint64, events []*orrerypb.Event) {
 }
 
 func (s *Store) lead(term uint64) {
+	if s.term != 0 {
+		s.env.Emit(ProbeGainedBeforeLost)
+	}
 	s.stepDown()
 	s.term = term
 	gained := LeadershipGained{
@@ -189,7 +211,7 @@ var interests = map[string][]string{
 }
 
 func (s *Store) openSnapshot(id uint64) {
-	s.closeSnapshot()
+	s.dropSnapshot()
 	s.snapshot, s.snapshotID, s.snapshotIndex = s.state.Snapshot(), id, s.state.Index()
 	s.giveChunk()
 }
@@ -202,21 +224,31 @@ func (s *Store) giveChunk() {
 	}
 }
 
-func (s *Store) closeSnapshot() {
+// dropSnapshot ends a snapshot that is not done, if there is one.
+func (s *Store) dropSnapshot() {
 	if s.snapshot != nil {
-		s.snapshot.Close()
-		s.snapshot = nil
+		s.env.Emit(ProbeSnapshotDropped)
+		s.closeSnapshot()
 	}
+}
+
+func (s *Store) closeSnapshot() {
+	s.snapshot.Close()
+	s.snapshot = nil
 }
 
 // restore replaces the state. A snapshot under way ends without its last piece: the
 // log that sent Restore knows that it did.
 func (s *Store) restore(m store.Restore) {
-	s.closeSnapshot()
+	s.dropSnapshot()
+	replaces := s.state.Index() > 0
 	err := s.state.Restore(m.From)
 	if err != nil {
 		s.env.Emit(SnapshotRefused{m.Index, err})
 	} else {
+		if replaces {
+			s.env.Emit(ProbeStateReplaced)
+		}
 		s.env.Emit(StateHash{Index: s.state.Index(), Hash: s.state.Hash(), Restored: true})
 	}
 	s.log.Restored(m.ID, err)
