@@ -29,6 +29,7 @@ var All = []Promise{
 	promised("acked-is-durable", "what a client was told is done happened exactly once, and what it was told did not happen did not", ackedIsDurable),
 	promised("states-agree", "servers at the same applied index have the same state, and a restored snapshot equals the replayed log", statesAgree),
 	promised("one-leader-per-term", "a term has at most one leader", oneLeaderPerTerm),
+	promised("nothing-forged", "what was changed on its way or sent by a stranger changes nothing, and nothing happens that nobody asked for", nothingForged),
 	promised("log-matching", "logs that have an entry of one index and term have the same entry and the same below it, and what was committed is what was logged", logMatching),
 	promised("bounded", "mailboxes, timers, logs, disks and the state stay within stated bounds", bounded),
 	promised("calm", "within a bound of the last fault the cluster is calm and stays so", calm),
