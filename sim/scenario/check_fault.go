@@ -11,10 +11,64 @@ func (c *checker) faults() {
 		for _, t := range slices.Concat(f.Targets, f.Others) {
 			c.target(f, t)
 			if t == It && !somebody {
-				c.failf(f.Line, `"it" is whom the fault above hit, and no fault above hits anybody`)
+				c.failf(f.Line, `"it" is whom the fault above hit, and no fault above hits members`)
 			}
 		}
-		somebody = somebody || len(f.Targets) > 0 && f.Targets[0] != AnyLink
+		somebody = somebody || HitsMembers(f.Verb)
+		if f.Verb == TransferLeader && c.s.Members.Servers == 1 {
+			c.failf(f.Line, "nobody can take over: the cluster has a single server")
+		}
+	}
+	c.core()
+}
+
+// core looks at the heal that ends a run: there is one, its moment is known, and nothing comes later.
+func (c *checker) core() {
+	i := slices.IndexFunc(c.s.Faults, func(f Fault) bool { return f.Core })
+	if i < 0 {
+		return
+	}
+	core := c.s.Faults[i]
+	if n := c.s.Members.Servers; n == 1 || n == 2 {
+		c.failf(core.Line, "a majority of %s leaves nobody to stay broken; heal core takes 3", plural(n, "server"))
+	}
+	c.named(core)
+	if core.When.Kind != At {
+		c.failf(core.Line, "heal core comes once and last, at a time, such as: at %s heal core", formatDuration(c.s.Lasts))
+		return
+	}
+	for j, f := range c.s.Faults {
+		switch {
+		case j == i:
+		case f.Core:
+			c.failf(f.Line, "heal core is on line %d already", core.Line)
+		default:
+			c.beforeCore(f.Line, f.When, core)
+		}
+	}
+	for _, st := range c.s.Steps {
+		c.beforeCore(st.Line, st.When, core)
+	}
+}
+
+// named fails when the members that a heal of the core names cannot decide anything among themselves.
+func (c *checker) named(core Fault) {
+	servers := c.s.Members.Servers
+	healed := 0
+	for _, t := range core.Targets {
+		if t.Member() <= servers {
+			healed++
+		}
+	}
+	if len(core.Targets) > 0 && healed <= servers/2 {
+		c.failf(core.Line, "the core has %s of %d; heal core takes a majority", plural(healed, "server"), servers)
+	}
+}
+
+// beforeCore fails when something is timed after the heal that comes last. A window without an end ends with that.
+func (c *checker) beforeCore(line int, w When, core Fault) {
+	if last := max(w.Span.Lo, w.Span.Hi); last > core.When.Span.Lo {
+		c.failf(line, "%s is after heal core, which comes last (line %d, at %s)", formatDuration(last), core.Line, core.When.Span)
 	}
 }
 
@@ -30,14 +84,12 @@ func (c *checker) target(f Fault, t Target) {
 		c.failf(f.Line, "there is no minority of %s; a minority takes 3", plural(servers, "server"))
 	case t == AnAgent && agents == 0:
 		c.failf(f.Line, "there is no agent: the cluster has servers only")
-	case kindOf(f.Verb).servers && (t == AnAgent || t.Member() > servers && t.Member() <= servers+agents):
-		c.failf(f.Line, "%s is for servers (m1..m%d); %s is an agent", f.Verb, servers, t)
 	}
 }
 
 // cut looks at the words that make sense in one place only: rest and any-link, and at members on both sides.
 func (c *checker) cut(f Fault) {
-	c.alone(f, AnyLink, f.Targets, kindOf(f.Verb).shape == takesLinks && f.Cut == "")
+	c.alone(f, AnyLink, f.Targets, kindOf(f.Verb).has(aCut) && f.Cut == "")
 	c.alone(f, AnyLink, f.Others, false)
 	c.alone(f, Rest, f.Targets, f.Cut != "" && !slices.Contains(f.Others, Rest))
 	c.alone(f, Rest, f.Others, true)

@@ -1,6 +1,7 @@
 package scenario
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,13 +22,18 @@ func drawScenario(t *rapid.T) *Scenario {
 	s.Lasts = drawnLasts
 	s.Starts = time.Unix(0, rapid.Int64Range(0, 5_000_000_000_000_000_000).Draw(t, "starts")).UTC()
 	s.Zone = drawZone(t)
+	s.Sets = rapid.SliceOfNDistinct(rapid.SampledFrom(sets.now), 0, 3, rapid.ID).Draw(t, "sets")
 	s.Network.Latency = drawRange(t, 0, time.Second)
 	drawEquipment(t, s)
 	s.Jobs = rapid.SliceOfNDistinct(rapid.Custom(drawJob), 1, 6, func(j Job) string { return j.Name }).Draw(t, "jobs")
 	drawChains(t, s)
 	s.Clients = drawSome(t, "clients", drawClients)
 	s.Steps = drawSome(t, "steps", func(t *rapid.T) Step { return drawStep(t, s) })
-	s.Faults = append([]Fault{drawFirstFault(t, s)}, drawSome(t, "faults", func(t *rapid.T) Fault { return drawFault(t, s) })...)
+	s.Faults = slices.Concat(
+		[]Fault{drawFirstFault(t, s)},
+		drawSome(t, "faults", func(t *rapid.T) Fault { return drawFault(t, s) }),
+		drawCore(t, s),
+	)
 	drawVerdicts(t, s)
 	return s
 }
@@ -242,23 +248,47 @@ func drawFirstFault(t *rapid.T, s *Scenario) Fault {
 
 func drawFault(t *rapid.T, s *Scenario) Fault {
 	f := Fault{Verb: drawWord(t, faultVerbs)}
-	f.When = drawWhen(t, s, noise(f.Verb))
-	if kindOf(f.Verb).lasts && rapid.Bool().Draw(t, "lasts") {
+	f.When = drawWhen(t, s, Noisy(f.Verb))
+	kind := kindOf(f.Verb)
+	if kind.lasts && rapid.Bool().Draw(t, "lasts") {
 		f.For = drawRange(t, 1, 400*day)
 	}
-	switch kindOf(f.Verb).shape {
-	case takesMembers:
-		f.Targets = drawTargets(t, s)
-	case takesLinks:
-		drawCut(t, s, &f)
-	case takesChance:
-		f.Chance = Chance(rapid.IntRange(1, int(Always)).Draw(t, "chance"))
-	case takesRange:
-		f.Amount = drawRange(t, 1, time.Minute)
-	case takesCore:
-		f.Core = rapid.Bool().Draw(t, "core")
+	for _, p := range kind.takes {
+		drawPart(t, s, p, &f)
 	}
 	return f
+}
+
+func drawPart(t *rapid.T, s *Scenario, p part, f *Fault) {
+	kind := kindOf(f.Verb)
+	switch p {
+	case someMembers:
+		f.Targets = drawTargets(t, s)
+	case aCut:
+		drawCut(t, s, f)
+	case aWay:
+		f.Way = drawWord(t, kind.ways)
+	case aChance:
+		f.Chance = Chance(rapid.IntRange(1, int(cmp.Or(kind.most, Always))).Draw(t, "chance"))
+	case anAmount:
+		f.Amount = drawRange(t, 1, cmp.Or(kind.longest, time.Minute))
+	case maybeVerbs:
+		f.Among = rapid.SliceOfNDistinct(rapid.SampledFrom(FaultVerbs()), 0, 5, rapid.ID).Draw(t, "among")
+	}
+}
+
+// drawCore draws a heal of the core, which is the last of all, or none.
+func drawCore(t *rapid.T, s *Scenario) []Fault {
+	if rapid.IntRange(0, 3).Draw(t, "core") > 0 {
+		return nil
+	}
+	f := Fault{When: When{Kind: At, Span: Exactly(drawnLasts)}, Verb: Heal, Core: true}
+	if rapid.Bool().Draw(t, "named") {
+		for _, m := range s.Members.Names()[:s.Members.Servers] {
+			f.Targets = append(f.Targets, Target(m))
+		}
+	}
+	return []Fault{f}
 }
 
 // drawTargets draws some of the members and words that make sense everywhere.
@@ -306,7 +336,7 @@ func drawVerdicts(t *rapid.T, s *Scenario) {
 func drawPromise(t *rapid.T, s *Scenario, name PromiseName) Promise {
 	p := Promise{Name: name}
 	switch name {
-	case Calm:
+	case Calm, Timely:
 		p.Within = drawOptional(t)
 	case NoOverlap:
 		for _, j := range s.Jobs {

@@ -25,7 +25,7 @@ const (
 	At        WhenKind = "at"        // once
 	Within    WhenKind = "within"    // again and again in a window
 	About     WhenKind = "about"     // at random moments
-	Sometimes WhenKind = "sometimes" // all the time, by chance: drop, duplicate and delay
+	Sometimes WhenKind = "sometimes" // all the time, by chance: drop, duplicate, delay and corrupt
 	Upon      WhenKind = "upon"      // with an event of the trace
 )
 
@@ -55,7 +55,7 @@ var (
 type Fault struct {
 	When    When
 	Verb    Verb
-	Targets []Target // of what hits members; of partition and clog one side of the cut, or any-link alone
+	Targets []Target // of what hits members; of partition and clog one side of the cut, or any-link alone; of heal core who is healed, or nobody: it is drawn
 	Cut     Cut      // of partition and clog, unless they take any-link
 	Others  []Target // the other side of the cut
 	Chance  Chance   // of drop, duplicate, corrupt, disk-error: that it happens to a frame or a sync; of drift: by how much
@@ -63,132 +63,8 @@ type Fault struct {
 	Way     Way      // of skew and jump: ahead or behind; of drift: fast or slow
 	Among   []Verb   // of swarm: the faults to choose from; empty for all
 	For     Range    // how long it lasts; zero: until something ends it
-	Core    bool     // of heal: only a random majority is healed, the rest stays broken for ever
+	Core    bool     // of heal: only a majority is healed, the rest stays broken for ever
 	Line    int
-}
-
-// Verb is what a fault does.
-type Verb string
-
-// The verbs of this release.
-const (
-	Crash     Verb = "crash"
-	Restart   Verb = "restart"
-	Pause     Verb = "pause"
-	Resume    Verb = "resume"
-	PowerLoss Verb = "power-loss"
-	Partition Verb = "partition"
-	Clog      Verb = "clog"
-	Drop      Verb = "drop"
-	Duplicate Verb = "duplicate"
-	Delay     Verb = "delay"
-	Heal      Verb = "heal"
-
-	Corrupt        Verb = "corrupt"         // a bit flips, or a stranger of another cluster speaks
-	Skew           Verb = "skew"            // the wall clock is off by so much, until mended
-	Drift          Verb = "drift"           // both clocks run too fast or too slow, until mended
-	Jump           Verb = "jump"            // the wall clock is set, and stays so; "for" sets it back
-	Slow           Verb = "slow"            // each message, timer and frame that the agent handles takes it so long
-	DiskFull       Verb = "disk-full"       // nothing can be written
-	DiskSlow       Verb = "disk-slow"       // each sync takes so long
-	DiskError      Verb = "disk-error"      // a sync fails, by that chance
-	Tear           Verb = "tear"            // the power goes in the midst of the next write, and tears its record
-	Leave          Verb = "leave"           // the agent says goodbye and ends; "for" has it join again
-	Rejoin         Verb = "join"            // an agent that is not there starts
-	TransferLeader Verb = "transfer-leader" // the leader hands over to a follower
-	RollingRestart Verb = "rolling-restart" // one after the other, followers first, is stopped and started again
-	Upgrade        Verb = "upgrade"         // the agent is stopped and started as this release; members begin as the former one
-	Swarm          Verb = "swarm"           // one of a subset of all faults that the seed draws, with a strength that it draws
-)
-
-// Way is the direction in which a clock is wrong.
-type Way string
-
-// The ways.
-const (
-	Ahead  Way = "ahead"
-	Behind Way = "behind"
-	Faster Way = "fast"
-	Slower Way = "slow"
-)
-
-// shape is what follows a verb.
-type shape int
-
-const (
-	takesMembers shape = iota + 1 // crash leader, m4
-	takesLinks                    // partition m1 > m2, m3
-	takesChance                   // drop 2%
-	takesRange                    // delay 1ms..80ms
-	takesCore                     // heal, heal core
-)
-
-// faultKind is what the language knows of a verb.
-type faultKind struct {
-	verb    Verb
-	shape   shape
-	lasts   bool // it may say "for"
-	servers bool // it makes sense for servers only
-	later   bool // it is of a later release: nothing else need be said yet
-}
-
-// faultKinds is all verbs of faults.
-var faultKinds = []faultKind{
-	{verb: Crash, shape: takesMembers, lasts: true},
-	{verb: Restart, shape: takesMembers},
-	{verb: Pause, shape: takesMembers, lasts: true},
-	{verb: Resume, shape: takesMembers},
-	{verb: PowerLoss, shape: takesMembers, lasts: true},
-	{verb: Partition, shape: takesLinks, lasts: true},
-	{verb: Clog, shape: takesLinks, lasts: true},
-	{verb: Drop, shape: takesChance, lasts: true},
-	{verb: Duplicate, shape: takesChance, lasts: true},
-	{verb: Delay, shape: takesRange, lasts: true},
-	{verb: Heal, shape: takesCore},
-
-	{verb: "corrupt", later: true},
-	{verb: "skew", later: true},
-	{verb: "drift", later: true},
-	{verb: "jump", later: true},
-	{verb: "slow", later: true},
-	{verb: "disk-full", later: true},
-	{verb: "disk-slow", later: true},
-	{verb: "disk-error", later: true},
-	{verb: "tear", later: true},
-	{verb: "leave", later: true},
-	{verb: "join", later: true},
-	{verb: "transfer-leader", servers: true, later: true},
-	{verb: "rolling-restart", later: true},
-	{verb: "upgrade", later: true},
-	{verb: "swarm", later: true},
-}
-
-// faultVerbs is the verbs of faultKinds.
-var faultVerbs = func() vocabulary[Verb] {
-	v := vocabulary[Verb]{kind: "verb"}
-	for _, k := range faultKinds {
-		if k.later {
-			v.later = append(v.later, k.verb)
-		} else {
-			v.now = append(v.now, k.verb)
-		}
-	}
-	return v
-}()
-
-// kindOf returns what is known of a verb, or nothing.
-func kindOf(v Verb) faultKind {
-	i := slices.IndexFunc(faultKinds, func(k faultKind) bool { return k.verb == v })
-	if i < 0 {
-		return faultKind{}
-	}
-	return faultKinds[i]
-}
-
-// noise says whether v happens to frames by chance: only such verbs can be said with "sometimes", and several on one line.
-func noise(v Verb) bool {
-	shape := kindOf(v).shape
-	return shape == takesChance || shape == takesRange
 }
 
 // Cut says which frames between the two sides of a cut suffer.

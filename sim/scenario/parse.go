@@ -65,6 +65,7 @@ var statements = []statement{
 	{"starts", true, (*parser).starts},
 	{"zone", true, (*parser).zone},
 	{"engines", true, (*parser).engines},
+	{"set", true, (*parser).sets},
 	{"tag", false, (*parser).tag},
 	{"slots", false, (*parser).slots},
 	{"cluster", true, (*parser).cluster},
@@ -110,10 +111,7 @@ func (p *parser) dispatch(l *line) {
 
 // unknownStart answers a line that begins with no statement; often it lacks only the time.
 func unknownStart(word string) string {
-	if kindOf(Verb(word)).later {
-		return faultVerbs.refusal(word)
-	}
-	if faultVerbs.has(word) || stepVerbs.has(word) {
+	if isVerb(word) {
 		return fmt.Sprintf("%s needs a time before it, such as: at 60s %s …", word, word)
 	}
 	words := make([]string, len(statements))
@@ -190,6 +188,10 @@ func (p *parser) zone(l *line) { p.s.Zone = l.word("a time zone (such as Europe/
 
 func (p *parser) engines(l *line) {
 	p.s.Engines = unique(l, list(l, func() Engine { return engines.read(l) }))
+}
+
+func (p *parser) sets(l *line) {
+	p.s.Sets = unique(l, list(l, func() string { return sets.read(l) }))
 }
 
 // unique fails when a word is said twice.
@@ -287,10 +289,10 @@ func (p *parser) clients(l *line) {
 func (p *parser) promise(l *line) {
 	pr := Promise{Name: promises.read(l), Line: l.no}
 	switch {
-	case pr.Name == Calm && l.more():
+	case (pr.Name == Calm || pr.Name == Timely) && l.more():
 		l.expect("within")
 		pr.Within = l.duration()
-		if l.accept("of") {
+		if pr.Name == Calm && l.accept("of") {
 			l.expect("heal")
 		}
 	case pr.Name == NoOverlap && l.more():

@@ -64,10 +64,8 @@ func namesJob(l *line) bool {
 	return isVerb(l.ahead(1)) || !almost
 }
 
-// isVerb says whether word is a verb of a fault, now or later, or of a step.
-func isVerb(word string) bool {
-	return kindOf(Verb(word)).verb != "" || stepVerbs.has(word)
-}
+// isVerb says whether word is a verb of a fault or of a step.
+func isVerb(word string) bool { return faultVerbs.has(word) || stepVerbs.has(word) }
 
 // aboutEvery reads what happens at random moments.
 func (p *parser) aboutEvery(l *line) {
@@ -96,9 +94,6 @@ func (p *parser) action(l *line, w When) {
 }
 
 func unknownVerb(word string) string {
-	if kindOf(Verb(word)).later {
-		return faultVerbs.refusal(word)
-	}
 	known := append(strings.Split(faultVerbs.list(), ", "), strings.Split(stepVerbs.list(), ", ")...)
 	return fmt.Sprintf("unknown verb %s%s (faults are %s; steps are %s)",
 		quote(word), didYouMean(word, known), faultVerbs.list(), stepVerbs.list())
@@ -128,18 +123,18 @@ func (p *parser) step(l *line, w When, verb StepVerb) {
 // faults reads one fault, or several that happen to frames, and the clauses that they share.
 func (p *parser) faults(l *line, w When, verb Verb) {
 	all := []Fault{readFault(l, verb)}
-	for noise(verb) && noise(Verb(l.ahead(0))) {
+	for Noisy(verb) && Noisy(Verb(l.ahead(0))) {
 		all = append(all, readFault(l, Verb(l.word("a verb"))))
 	}
-	if l.ok() && w.Kind == Sometimes && !noise(verb) {
+	if l.ok() && w.Kind == Sometimes && !Noisy(verb) {
 		l.failf("%s does not happen to frames; say: about every 1m %s …", verb, verb)
 	}
 	c, lasts := clauses{when: &w}, Range{}
 	if kindOf(verb).lasts {
 		c.lasts = &lasts
 	}
-	if noise(verb) {
-		c.also = slices.DeleteFunc(slices.Clone(faultVerbs.now), func(v Verb) bool { return !noise(v) })
+	if Noisy(verb) {
+		c.also = verbsThat(func(k faultKind) bool { return k.noise })
 	}
 	c.read(l)
 	for _, f := range all {
@@ -149,25 +144,91 @@ func (p *parser) faults(l *line, w When, verb Verb) {
 }
 
 func readFault(l *line, verb Verb) Fault {
-	f := Fault{Verb: verb, Line: l.no}
-	switch shape := kindOf(verb).shape; shape {
-	case takesMembers:
-		f.Targets = readTargets(l)
-	case takesLinks:
-		readCut(l, &f)
-	case takesChance:
-		f.Chance = l.chance()
-	case takesRange:
-		f.Amount = l.positive()
-	case takesCore:
-		if word := l.ahead(0); word != "" && !slices.Contains(clauseWords, word) {
-			l.expect("core")
-			f.Core = true
-		}
-	default:
-		panic(fmt.Sprintf("scenario: verb %s has shape %d, which nobody reads", verb, shape))
+	f, kind := Fault{Verb: verb, Line: l.no}, kindOf(verb)
+	for _, p := range kind.takes {
+		kind.read(l, p, &f)
 	}
 	return f
+}
+
+// read reads one of the parts that follow the verb.
+func (k faultKind) read(l *line, p part, f *Fault) {
+	switch p {
+	case someMembers:
+		f.Targets = readTargets(l)
+	case aCut:
+		readCut(l, f)
+	case aWay:
+		f.Way = k.ways.read(l)
+	case aChance:
+		f.Chance = k.chance(l)
+	case anAmount:
+		f.Amount = k.amount(l)
+	case maybeCore:
+		readCore(l, f)
+	case maybeVerbs:
+		f.Among = readAmong(l)
+	default:
+		panic(fmt.Sprintf("scenario: verb %s takes part %d, which nobody reads", k.verb, p))
+	}
+}
+
+// readCore reads that only the core is healed, if that is said, and who is the core, if that is said.
+func readCore(l *line, f *Fault) {
+	if !followed(l) {
+		return
+	}
+	l.expect("core")
+	f.Core = true
+	if followed(l) {
+		f.Targets = unique(l, list(l, func() Target { return Target(l.member()) }))
+	}
+}
+
+// followed says whether a word stands next that begins no clause: it belongs to the verb.
+func followed(l *line) bool {
+	word := l.ahead(0)
+	return word != "" && !slices.Contains(clauseWords, word)
+}
+
+func (k faultKind) chance(l *line) Chance {
+	c := l.chance()
+	if l.ok() && k.most > 0 && c > k.most {
+		l.failf("%s takes at most %s, not %s", k.verb, k.most, c)
+	}
+	return c
+}
+
+func (k faultKind) amount(l *line) Range {
+	r := l.positive()
+	if l.ok() && k.longest > 0 && r.Hi > k.longest {
+		l.failf("%s takes at most %s, not %s", k.verb, formatDuration(k.longest), formatDuration(r.Hi))
+	}
+	return r
+}
+
+// readAmong reads what a swarm draws from, if anything is said.
+func readAmong(l *line) []Verb {
+	var among []Verb
+	if followed(l) {
+		among = unique(l, list(l, func() Verb { return readDrawn(l) }))
+	}
+	if l.ahead(0) == "for" {
+		l.failf("swarm takes no \"for\": how long each fault lasts is drawn from the seed")
+	}
+	return among
+}
+
+func readDrawn(l *line) Verb {
+	word := l.word("a fault (" + swarmVerbs.list() + ")")
+	switch {
+	case !l.ok() || swarmVerbs.has(word):
+	case faultVerbs.has(word):
+		l.failf("a swarm does not draw %s (it draws from %s)", word, swarmVerbs.list())
+	default:
+		l.fail(swarmVerbs.refusal(word))
+	}
+	return Verb(word)
 }
 
 func readTargets(l *line) []Target {

@@ -127,41 +127,6 @@ func TestSchedulesMeanWhatTheySay(t *testing.T) {
 	}
 }
 
-func TestFaultsMeanWhatTheySay(t *testing.T) {
-	tests := map[string]Fault{
-		"crash leader":          {Verb: Crash, Targets: []Target{Leader}},
-		"crash m1, any for 10s": {Verb: Crash, Targets: []Target{"m1", Any}, For: Exactly(10 * time.Second)},
-		"restart all":           {Verb: Restart, Targets: []Target{All}},
-		"pause follower":        {Verb: Pause, Targets: []Target{Follower}},
-		"resume m2":             {Verb: Resume, Targets: []Target{"m2"}},
-		"power-loss agent":      {Verb: PowerLoss, Targets: []Target{AnAgent}},
-		"partition any-link":    {Verb: Partition, Targets: []Target{AnyLink}},
-		"partition m1 > m2, m3": {Verb: Partition, Targets: []Target{"m1"}, Cut: CutOneWay, Others: []Target{"m2", "m3"}},
-		"clog leader | rest":    {Verb: Clog, Targets: []Target{Leader}, Cut: CutBoth, Others: []Target{Rest}},
-		"drop 2%":               {Verb: Drop, Chance: 20_000},
-		"duplicate 0.25%":       {Verb: Duplicate, Chance: 2_500},
-		"delay 1ms..80ms":       {Verb: Delay, Amount: Range{time.Millisecond, 80 * time.Millisecond}},
-		"heal":                  {Verb: Heal},
-		"heal core":             {Verb: Heal, Core: true},
-	}
-	covered := map[Verb]bool{}
-	for text, want := range tests {
-		covered[want.Verb] = true
-		want.When = When{Kind: At, Span: Exactly(time.Minute)}
-		t.Run(text, func(t *testing.T) {
-			s := mustParse(t, preamble+"at 60s "+text)
-			if diff := cmp.Diff([]Fault{want}, s.Faults, alike); diff != "" {
-				t.Errorf("fault differs (-want +got):\n%s", diff)
-			}
-		})
-	}
-	for _, verb := range faultVerbs.now {
-		if !covered[verb] {
-			t.Errorf("verb %s is not in the table", verb)
-		}
-	}
-}
-
 func TestMomentsMeanWhatTheySay(t *testing.T) {
 	const s, m = time.Second, time.Minute
 	tests := map[string]When{
@@ -212,19 +177,6 @@ func TestStepsMeanWhatTheySay(t *testing.T) {
 				t.Errorf("the step is also read as a fault: %v", s.Faults)
 			}
 		})
-	}
-}
-
-func TestFaultsOnOneLineShareMomentAndDuration(t *testing.T) {
-	s := mustParse(t, preamble+"at 60s drop 2% duplicate 1% delay 1ms..80ms for 10s")
-	when, lasts := When{Kind: At, Span: Exactly(time.Minute)}, Exactly(10*time.Second)
-	want := []Fault{
-		{When: when, Verb: Drop, Chance: 20_000, For: lasts},
-		{When: when, Verb: Duplicate, Chance: 10_000, For: lasts},
-		{When: when, Verb: Delay, Amount: Range{time.Millisecond, 80 * time.Millisecond}, For: lasts},
-	}
-	if diff := cmp.Diff(want, s.Faults, alike); diff != "" {
-		t.Errorf("faults differ (-want +got):\n%s", diff)
 	}
 }
 
@@ -333,30 +285,6 @@ func TestNamesOfMembers(t *testing.T) {
 		if got := Target(name).Member(); got != want {
 			t.Errorf("Member of %q is %d, want %d", name, got, want)
 		}
-	}
-}
-
-func TestVerbsForServersRefuseAgents(t *testing.T) {
-	tests := map[string]struct {
-		verb   Verb
-		target Target
-		errors int
-	}{
-		"an agent by name":              {"transfer-leader", "m4", 1},
-		"any agent":                     {"transfer-leader", AnAgent, 1},
-		"a server by name":              {"transfer-leader", "m3", 0},
-		"a member that does not exist":  {"transfer-leader", "m6", 1},
-		"an agent and a verb for every": {Crash, "m4", 0},
-	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			s := mustParse(t, preamble)
-			s.Faults = []Fault{{Verb: test.verb, Targets: []Target{test.target}}}
-			errs, _ := s.Check().(Errors)
-			if len(errs) != test.errors {
-				t.Errorf("%d errors, want %d: %v", len(errs), test.errors, errs)
-			}
-		})
 	}
 }
 

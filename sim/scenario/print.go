@@ -66,6 +66,9 @@ func (s *Scenario) head() []row {
 	if !slices.Equal(s.Engines, []Engine{EngineModel}) {
 		rows = append(rows, row{"engines", join(s.Engines)})
 	}
+	if len(s.Sets) > 0 {
+		rows = append(rows, row{"set", join(s.Sets)})
+	}
 	return rows
 }
 
@@ -148,7 +151,7 @@ func (s *Scenario) actions() []row {
 		rows = append(rows, append(row{st.When.start(), st.what()}, st.When.clauses(Range{})...))
 	}
 	for _, f := range s.Faults {
-		rows = append(rows, append(row{f.When.start(), f.what()}, f.When.clauses(f.For)...))
+		rows = append(rows, f.row())
 	}
 	return rows
 }
@@ -182,11 +185,13 @@ func showNth(n int) string {
 	return fmt.Sprintf("%d%s", n, suffix)
 }
 
+func showFor(lasts Range) string { return "for " + lasts.String() }
+
 // clauses writes what a line ends with.
 func (w When) clauses(lasts Range) []string {
 	var clauses []string
 	if lasts != (Range{}) {
-		clauses = append(clauses, "for "+lasts.String())
+		clauses = append(clauses, showFor(lasts))
 	}
 	switch {
 	case w.Kind == Within:
@@ -212,26 +217,50 @@ func (s Step) what() string {
 	return string(s.Verb) + " " + s.Job
 }
 
+// Line writes f as one line of a scenario, which Parse reads as f.
+func Line(f Fault) string { return strings.Join(f.row(), " ") }
+
+// String writes what f does, and for how long, without its moment: crash m1 for 5s.
+func (f Fault) String() string {
+	if f.For == (Range{}) {
+		return f.what()
+	}
+	return f.what() + " " + showFor(f.For)
+}
+
+func (f Fault) row() row {
+	return append(row{f.When.start(), f.what()}, f.When.clauses(f.For)...)
+}
+
 func (f Fault) what() string {
 	words := []string{string(f.Verb)}
-	switch kindOf(f.Verb).shape {
-	case takesMembers:
-		words = append(words, join(f.Targets))
-	case takesLinks:
-		words = append(words, join(f.Targets))
-		if f.Cut != "" {
-			words = append(words, string(f.Cut), join(f.Others))
-		}
-	case takesChance:
-		words = append(words, f.Chance.String())
-	case takesRange:
-		words = append(words, f.Amount.String())
-	case takesCore:
-		if f.Core {
-			words = append(words, "core")
+	for _, p := range kindOf(f.Verb).takes {
+		if text := f.show(p); text != "" {
+			words = append(words, text)
 		}
 	}
 	return strings.Join(words, " ")
+}
+
+// show writes what faultKind.read reads.
+func (f Fault) show(p part) string {
+	switch {
+	case p == someMembers, p == aCut && f.Cut == "":
+		return join(f.Targets)
+	case p == aCut:
+		return join(f.Targets) + " " + string(f.Cut) + " " + join(f.Others)
+	case p == aWay:
+		return string(f.Way)
+	case p == aChance:
+		return f.Chance.String()
+	case p == anAmount:
+		return f.Amount.String()
+	case p == maybeCore && f.Core:
+		return strings.TrimRight("core "+join(f.Targets), " ")
+	case p == maybeVerbs:
+		return join(f.Among)
+	}
+	return ""
 }
 
 func (s *Scenario) verdicts() []row {
@@ -256,8 +285,10 @@ func (s *Scenario) verdicts() []row {
 
 func (p Promise) what() string {
 	switch {
-	case p.Within > 0:
+	case p.Within > 0 && p.Name == Calm:
 		return string(p.Name) + " within " + formatDuration(p.Within) + " of heal"
+	case p.Within > 0:
+		return string(p.Name) + " within " + formatDuration(p.Within)
 	case len(p.Jobs) > 0:
 		return string(p.Name) + " " + join(p.Jobs)
 	}

@@ -25,6 +25,7 @@ type Scenario struct {
 	Starts  time.Time     // the wall clock of the world at its start, in UTC
 	Zone    string        // of jobs that name none; not checked here
 	Engines []Engine
+	Sets    []string // the collections that it belongs to, such as smoke; empty for none
 
 	Tags    []Tag
 	Slots   []Slots
@@ -133,6 +134,9 @@ const EngineModel Engine = "model"
 
 var engines = vocabulary[Engine]{kind: "engine", now: []Engine{EngineModel}, later: []Engine{"sandbox", "live"}}
 
+// sets is the collections of scenarios that are run together: at each change, for each fault, and overnight.
+var sets = vocabulary[string]{kind: "set", now: []string{"smoke", "faults", "soak"}}
+
 // What a scenario gets that does not say otherwise.
 const (
 	defaultZone    = "UTC"
@@ -163,6 +167,7 @@ func blank(name string) *Scenario {
 func (s *Scenario) Clone() *Scenario {
 	c := *s
 	c.Engines = slices.Clone(s.Engines)
+	c.Sets = slices.Clone(s.Sets)
 	c.Tags = slices.Clone(s.Tags)
 	c.Slots = slices.Clone(s.Slots)
 	c.Jobs = slices.Clone(s.Jobs)
