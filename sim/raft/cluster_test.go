@@ -33,6 +33,7 @@ type cluster struct {
 	buggify func(what string) bool
 	deliver func(s *server, actor string, msg any)
 	noted   func(s *server, e Event)
+	probes  map[string]int
 }
 
 // server is one machine. life is 0 while its agent is down.
@@ -77,6 +78,7 @@ func newCluster(t failer, seed uint64, n int, weather netsim.Config, drive disk.
 		buggify: func(string) bool { return false },
 		deliver: func(*server, string, any) {},
 		noted:   func(*server, Event) {},
+		probes:  make(map[string]int),
 	}
 	var names []string
 	for i := range n {
@@ -258,5 +260,7 @@ func (h host) Write(records []disk.Record, done func(err string)) {
 func (h host) Records() []disk.Record { return h.s.disk.Records("raft/") }
 
 func (h host) Note(e Event) { h.s.c.noted(h.s, e) }
+
+func (h host) Probe(name string) { h.s.c.probes[name]++ }
 
 func (h host) Chance(what string) bool { return h.s.c.buggify(what) }

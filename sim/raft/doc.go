@@ -52,6 +52,9 @@ type Host interface {
 	// Note tells the world what happened, for its trace and its history.
 	Note(e Event)
 
+	// Probe tells the world that the Node came by a rare place, one of Probes.
+	Probe(name string)
+
 	// Chance is true now and then, to make rare choices common.
 	Chance(what string) bool
 }

@@ -3,10 +3,14 @@ package raft
 // canvass asks the others whether they would vote for this server: a server that cannot
 // win raises no term, so one that comes back from a partition disturbs nobody.
 func (n *Node) canvass() {
+	if n.role == candidate {
+		n.host.Probe(probeVoteSplit)
+	}
 	n.leader = ""
 	n.tellLeader()
 	n.role, n.forced = follower, false
 	if n.disk.failed {
+		n.host.Probe(probeCandidateDiskFails)
 		return // it could not write its own vote
 	}
 	n.role = preCandidate
@@ -77,6 +81,7 @@ func (n *Node) sheltered() bool {
 func (n *Node) onVote(p *peer, m *message) {
 	if m.term > n.term {
 		if !m.force && n.sheltered() {
+			n.host.Probe(probePreVoteSheltered)
 			return
 		}
 		if m.kind == vote {
@@ -89,10 +94,13 @@ func (n *Node) onVote(p *peer, m *message) {
 		term := n.term
 		if granted {
 			term = m.term
+		} else if !newEnough {
+			n.host.Probe(probePreVoteBehind)
 		}
 		n.send(p, &message{kind: preVoteAnswer, term: term, yes: granted})
 		return
 	}
+	n.markVote(p, m, newEnough)
 	granted := m.term == n.term && newEnough && (n.vote == "" || n.vote == p.name || n.cfg.broken.voteTwice)
 	if granted && n.vote != p.name {
 		n.vote = p.name
@@ -103,6 +111,17 @@ func (n *Node) onVote(p *peer, m *message) {
 	if granted {
 		term := n.term
 		n.whenDurable(func() { n.host.Note(Event{Kind: Voted, Term: term, Peer: p.name}) })
+	}
+}
+
+// markVote tells why a vote is refused.
+func (n *Node) markVote(p *peer, m *message, newEnough bool) {
+	switch {
+	case m.term != n.term:
+	case !newEnough:
+		n.host.Probe(probeVoteBehind)
+	case n.vote != "" && n.vote != p.name:
+		n.host.Probe(probeVoteTaken)
 	}
 }
 
@@ -119,9 +138,11 @@ func (n *Node) answer(p *peer, m message) {
 // answerLater is apart because its message has to live on.
 func (n *Node) answerLater(p *peer, m message) {
 	n.whenDurable(func() {
-		if n.term == m.term {
-			n.send(p, &m)
+		if n.term != m.term {
+			n.host.Probe(probeAnswerLate)
+			return
 		}
+		n.send(p, &m)
 	})
 }
 
@@ -157,6 +178,7 @@ func (n *Node) onVoteAnswer(p *peer, m *message) {
 
 func (n *Node) onTimeoutNow(m *message) {
 	if m.term == n.term && n.role == follower && !n.disk.failed {
+		n.host.Probe(probeHeirCalled)
 		n.campaign(true)
 	}
 }
@@ -177,7 +199,11 @@ func (n *Node) follow(term uint64, of, why string) {
 // when it is of a term that has passed.
 func (n *Node) heed(p *peer, m *message) bool {
 	if m.term < n.term {
+		n.host.Probe(probeDeposedSpeaks)
 		return false
+	}
+	if n.role == candidate {
+		n.host.Probe(probeElectionLost)
 	}
 	if n.role == leader {
 		n.must(false, "leads in term %d, and so does %s", n.term, p.name)

@@ -4,6 +4,7 @@ package raft
 // a piece at a time, each asked for by the answer to the one before.
 
 func (n *Node) beginCatchUp(p *peer) {
+	n.host.Probe(probeSnapshotSent)
 	p.mode, p.sending, p.has = catchUp, n.snap, 0
 	p.flights = p.flights[:0]
 	n.sendPiece(p)
@@ -57,6 +58,9 @@ func (n *Node) onPiece(p *peer, m *message) {
 		if s != nil && s.whole {
 			return // on its way to the disk; the leader will ask again
 		}
+		if s != nil {
+			n.host.Probe(probeSnapshotBegunAnew)
+		}
 		s = &snapshot{index: m.index, term: m.logTerm, size: m.size, sum: m.sum}
 		n.incoming = s
 	}
@@ -101,13 +105,18 @@ func (n *Node) received(p *peer, s *snapshot) {
 // the log remains what follows s, if it does follow.
 func (n *Node) install(p *peer, s *snapshot) {
 	if s.index <= n.snapped() {
+		n.host.Probe(probeSnapshotOvertaken)
 		n.deletePieces(s)
 		return
+	}
+	if n.taking != nil {
+		n.host.Probe(probeSnapshotEndsTaking)
 	}
 	n.abandon()
 	if term, known := n.log.term(s.index); known && term == s.term {
 		n.replaceBy(s)
 	} else {
+		n.host.Probe(probeSnapshotEndsLog)
 		n.truncate(n.log.base + 1)
 		n.log.reset(s.index, s.term)
 		n.replaceBy(s)
@@ -118,6 +127,8 @@ func (n *Node) install(p *peer, s *snapshot) {
 	n.note(Event{Kind: SnapshotInstalled, Index: s.index, Peer: p.name})
 	if n.delivered < s.index {
 		n.restore()
+	} else {
+		n.host.Probe(probeSnapshotOvertaken)
 	}
 	n.answer(p, message{kind: pieceAnswer, term: n.term, index: s.index, yes: true})
 }

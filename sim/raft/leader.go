@@ -63,6 +63,12 @@ func (n *Node) abdicate(why string) {
 	n.role, n.leader = follower, ""
 	n.note(Event{Kind: SteppedDown, Text: why})
 	n.postpone()
+	if len(n.lead.proposals) > 0 {
+		n.host.Probe(probeProposalsOpen)
+	}
+	if len(n.lead.checks) > 0 {
+		n.host.Probe(probeCheckFailed)
+	}
 	for _, p := range n.lead.proposals {
 		if !n.host.Chance("raft/never-answer") {
 			n.failed(p.seq, true)
@@ -86,10 +92,12 @@ func (n *Node) abdicate(why string) {
 // its lease no longer leads, as far as it can know.
 func (n *Node) beat(now time.Duration) {
 	if n.quorum() > 1 && now-n.lead.leaseFrom >= n.cfg.LeaseTimeout {
+		n.host.Probe(probeLeaseOver)
 		n.abdicate("no majority answers")
 		return
 	}
 	if n.lead.heir != nil && now >= n.lead.until {
+		n.host.Probe(probeTransferTimedOut)
 		n.lead.heir = nil
 	}
 	n.beginRound(now)
@@ -160,7 +168,11 @@ func (n *Node) advance() {
 	if n.cfg.broken.commitWithoutQuorum {
 		commit = n.disk.stable
 	}
-	if term, _ := n.log.term(commit); commit <= n.commit || term != n.term {
+	if commit <= n.commit {
+		return
+	}
+	if term, _ := n.log.term(commit); term != n.term {
+		n.host.Probe(probeOldTermUncounted)
 		return
 	}
 	n.commit = commit
@@ -175,6 +187,9 @@ func (n *Node) advance() {
 // Propose implements [store.Log].
 func (n *Node) Propose(seq, term uint64, data []byte) {
 	if n.role != leader || n.term != term || n.lead.heir != nil {
+		if n.lead.heir != nil {
+			n.host.Probe(probeProposalInTransfer)
+		}
 		n.failed(seq, false)
 		return
 	}
@@ -218,6 +233,7 @@ func (n *Node) TransferLeadership() {
 			best = p
 		}
 	}
+	n.host.Probe(probeTransferBegun)
 	n.lead.heir, n.lead.until = best, n.host.Now()+n.cfg.ElectionTimeout.Hi
 	n.bequeath()
 	n.settle()

@@ -41,6 +41,7 @@ func (n *Node) recover(records []disk.Record) {
 	// The vote may have been lost where entries of a later term were not: the server
 	// cannot have voted in that term, or it would have answered for it.
 	if last := n.log.lastTerm(); last > n.term {
+		n.host.Probe(probeVoteOlder)
 		n.term, n.vote = last, ""
 	}
 	n.rewrite(logged)
@@ -99,6 +100,7 @@ func (n *Node) dropStrays(indexes []uint64) {
 		}
 	}
 	if dropped {
+		n.host.Probe(probeTailDropped)
 		n.note(Event{Kind: TailDropped, Index: n.log.last()})
 	}
 	n.whenDurable(n.sweep)
@@ -137,7 +139,10 @@ func (n *Node) recoverSnapshot(kept *shelf) {
 	for i := range kept.boxes {
 		b := &kept.boxes[i]
 		n.lastID = max(n.lastID, b.id)
-		if s := b.open(); s != nil && (n.snap == nil || s.index > n.snap.index) {
+		s := b.open()
+		if s == nil {
+			n.host.Probe(probeSnapshotUnreadable)
+		} else if n.snap == nil || s.index > n.snap.index {
 			n.snap = s
 		}
 	}

@@ -27,6 +27,7 @@ func (h *deaf) After(time.Duration, func()) (stop func()) { return func() {} }
 func (h *deaf) Send(string, []byte, bool)                 { h.sent++ }
 func (h *deaf) Chance(string) bool                        { return false }
 func (h *deaf) Note(e Event)                              { h.events = append(h.events, e) }
+func (h *deaf) Probe(string)                              {}
 func (h *deaf) Deliver(actor string, msg any) {
 	h.delivered = append(h.delivered, fmt.Sprintf("%s %T", actor, msg))
 }

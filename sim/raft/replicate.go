@@ -44,6 +44,7 @@ func (n *Node) heartbeat(p *peer, now time.Duration) {
 		// Every log meets ours at index 0, whose commitment is no news.
 		m.commit = 0
 		if now-p.sentAt >= n.cfg.ResendPieceAfter {
+			n.host.Probe(probePieceResent)
 			n.sendPiece(p)
 		}
 	} else {
@@ -94,6 +95,7 @@ func (n *Node) onAppend(p *peer, m *message) {
 		covered := min(n.log.base-m.index, uint64(len(m.entries)))
 		m.index, m.entries = m.index+covered, m.entries[covered:]
 	case !known || term != m.logTerm:
+		n.host.Probe(probeLogGap)
 		answer.index = n.log.meet(m.index, m.logTerm)
 		answer.logTerm, _ = n.log.term(answer.index)
 		n.answerNow(p, answer)
@@ -122,6 +124,7 @@ func (n *Node) adopt(m *message) {
 			if term == e.term {
 				continue
 			}
+			n.host.Probe(probeLogConflict)
 			n.must(index > n.commit, "is told to replace entry %d, which is committed", index)
 			n.truncate(index)
 		}
@@ -163,6 +166,7 @@ func (n *Node) refused(p *peer, m *message) {
 	if p.mode == catchUp || m.asked <= p.match || m.asked >= p.next {
 		return
 	}
+	n.host.Probe(probeProbedBack)
 	p.mode = probe
 	p.flights = p.flights[:0]
 	p.next = max(p.match, n.log.meet(m.index, m.logTerm)) + 1

@@ -38,6 +38,7 @@ func (h *stage) Now() time.Duration                        { return h.now }
 func (h *stage) After(time.Duration, func()) (stop func()) { return func() {} }
 func (h *stage) Chance(string) bool                        { return false }
 func (h *stage) Note(e Event)                              { h.events = append(h.events, e.Kind) }
+func (h *stage) Probe(string)                              {}
 
 func (h *stage) Send(to string, frame []byte, _ bool) {
 	var m message

@@ -376,15 +376,27 @@ func TestStorm(t *testing.T) {
 	})
 }
 
+// tooRare are probes that 20 storms need not reach, and the tests that go there.
+var tooRare = map[string]func(*testing.T){
+	probeCandidateDiskFails: TestAServerWhoseDiskFailsIsNoCandidate,
+	probeTransferTimedOut:   TestTransferToADeadHeir,
+	probeSnapshotOvertaken:  TestASnapshotThatWasOvertakenIsNotRestored,
+	probeSnapshotEndsTaking: TestInstallingEndsTaking,
+	probeVoteOlder:          TestRecover,
+}
+
 // TestStormReachesAll runs long storms and looks whether they came by all that may happen.
 func TestStormReachesAll(t *testing.T) {
-	kinds := map[EventKind]int{}
+	kinds, probes := map[EventKind]int{}, map[string]int{}
 	restores := 0
 	for seed := range uint64(20) {
 		s := newStorm(t, seed, 3, func(*Config) {})
 		s.rage(stormDeeds(seed, 120))
 		for kind, count := range s.kinds {
 			kinds[kind] += count
+		}
+		for name, count := range s.probes {
+			probes[name] += count
 		}
 		for i := range s.servers {
 			restores += s.Server(i).Restores
@@ -394,6 +406,15 @@ func TestStormReachesAll(t *testing.T) {
 		if kinds[kind] == 0 {
 			t.Errorf("%v: never in 20 storms", kind)
 		}
+	}
+	for _, p := range Probes {
+		if _, rare := tooRare[p.Name]; probes[p.Name] == 0 && !rare {
+			t.Errorf("%s: never in 20 storms", p.Name)
+		}
+		delete(probes, p.Name)
+	}
+	if len(probes) > 0 {
+		t.Errorf("not listed: %v", probes)
 	}
 	if restores == 0 {
 		t.Error("no Store was given a snapshot")

@@ -120,7 +120,7 @@ func (n *Node) wrote(err string) {
 		w.failed = true
 		n.note(Event{Kind: DiskFailed, Text: err})
 		n.abdicate("its disk fails")
-		n.host.After(n.cfg.RetryWriteAfter, func() { n.host.Write(w.flying, n.wrote) })
+		n.host.After(n.cfg.RetryWriteAfter, n.writeAgain)
 		n.settle()
 		return
 	}
@@ -134,6 +134,11 @@ func (n *Node) wrote(err string) {
 		do()
 	}
 	n.settle()
+}
+
+func (n *Node) writeAgain() {
+	n.host.Probe(probeWriteRetried)
+	n.host.Write(n.disk.flying, n.wrote)
 }
 
 func (n *Node) writeVote() {
