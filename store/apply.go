@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"slices"
 
 	"orrery"
@@ -25,6 +26,9 @@ func (c *change) command(command *orrerypb.Command) *orrerypb.Answer {
 
 // run carries out a command by its kind.
 func (c *change) run(command *orrerypb.Command) *orrerypb.Answer {
+	if refused := c.checkRaised(command); refused != nil {
+		return refused
+	}
 	var answer *orrerypb.Answer
 	switch body := command.Body.(type) {
 	case *orrerypb.Command_PutJob:
@@ -55,9 +59,11 @@ func (c *change) run(command *orrerypb.Command) *orrerypb.Answer {
 		answer = c.raiseVersion(body.RaiseVersion)
 	case *orrerypb.Command_Drained:
 		answer = c.drained(body.Drained)
+	case *orrerypb.Command_ClearHistory:
+		answer = c.clearHistory(body.ClearHistory)
 	default:
 		// The entry said which version of Apply it needs, and this one offers it.
-		panic("store: command without a body, or of a kind this version should know and does not")
+		panic(unknownCommand)
 	}
 	if answer.Changed {
 		answer.Index = c.s.index
@@ -136,8 +142,8 @@ func (c *change) setPaused(command *orrerypb.SetPaused) *orrerypb.Answer {
 }
 
 func (c *change) raiseVersion(command *orrerypb.RaiseVersion) *orrerypb.Answer {
-	if command.Version > Version {
-		panic("store: the cluster was raised to a version of apply that this server does not offer")
+	if command.Version > c.s.offers {
+		panic(fmt.Sprintf("store: the cluster was raised to version %d of apply, this server offers %d", command.Version, c.s.offers))
 	}
 	if command.Version <= c.meta.Version {
 		return unchanged()

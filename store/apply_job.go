@@ -53,6 +53,9 @@ func (c *change) check(name string, j *job, want uint64, base *orrerypb.JobBase)
 func (c *change) newJob(name string) *job {
 	c.meta.LastUid++
 	j := &job{JobState: &orrerypb.JobState{Uid: c.meta.LastUid, Name: name}}
+	if c.raisedTo(versionClearHistory) {
+		j.CountsSinceNs = c.at
+	}
 	c.jobs[j.Uid] = j
 	c.t.put(nameKey(name), number(j.Uid))
 	return j

@@ -14,6 +14,7 @@ type cut struct {
 	cursor string // all keys up to it have been read; "" before the first
 	kept   formerHeap
 	known  map[string]bool // keys in kept
+	blind  bool            // a knob: it keeps nothing, and reads what there is
 }
 
 // former is what a key had when the cut was made.
@@ -45,7 +46,7 @@ func (c *cut) close() {
 // keep is told of every change, after it was made. What a transaction that was undone
 // left here is what the key has again: it does no harm.
 func (c *cut) keep(key, value string, had bool) {
-	if key <= c.cursor || c.known[key] {
+	if c.blind || key <= c.cursor || c.known[key] {
 		return
 	}
 	c.known[key] = true

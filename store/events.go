@@ -35,6 +35,7 @@ const (
 	EventConfigSet        = "config_set"
 	EventVersionRaised    = "version_raised"    // version
 	EventHistoryForgotten = "history_forgotten" // count
+	EventHistoryCleared   = "history_cleared"   // count
 )
 
 // tell adds an event.

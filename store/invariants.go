@@ -238,6 +238,7 @@ func (a *audit) checkJob(j *orrerypb.JobState) {
 	a.must(j.Outbox == a.rows[j.Uid], "job %q counts %d chain decisions, and has %d", j.Name, j.Outbox, a.rows[j.Uid])
 	delete(a.shares, j.Uid)
 	delete(a.rows, j.Uid)
+	a.must(j.CountsSinceNs == 0 || a.s.meta.Version >= versionClearHistory, "job %q says since when it counts, in a state of version %d", j.Name, a.s.meta.Version)
 	a.must(j.Uid <= a.s.meta.LastUid, "job %q: uid %d was never drawn", j.Name, j.Uid)
 	if j.Deleted {
 		a.must(j.Open+j.Kept+j.Outbox > 0, "job %q is deleted, and nothing of it is left", j.Name)

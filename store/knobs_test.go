@@ -28,6 +28,14 @@ func TestBrokenRulesAreNoticed(t *testing.T) {
 		"forget-outbox":      {"put a\n put b needs=a\n run a\n assign 1 on=m1\n done 1 ok", invariants},
 		"forget-requests":    {"put a\n run a request=r\n run a request=r", invariants},
 		"diverge":            {"put a\n run a\n put b\n assign 1 on=m1", script},
+
+		"apply-new-early":        {"put a", invariants},
+		"old-record-drops-field": {"put a next=10s\n raise-version 2\n run a", invariants},
+
+		"snapshot-without-outbox":   {"put a\n put b needs=a\n run a\n assign 1 on=m1\n done 1 ok\n snapshot\n restore", invariants},
+		"snapshot-forgets-requests": {"put a\n run a request=r\n snapshot\n restore", invariants},
+		"snapshot-of-now":           {"put a\n snapshot\n put b\n restore\n jobs", script},
+		"restore-keeps-old-rows":    {"put a\n snapshot\n put b\n restore", invariants},
 	}
 	for _, knob := range Knobs {
 		if _, ok := tests[knob.Name]; !ok {

@@ -79,8 +79,10 @@ func renderJob(j *orrerypb.JobState) string {
 	fmt.Fprintf(&b, "%s uid %d v%d", j.Name, j.Uid, j.Version)
 	fact(&b, j.Disabled, "disabled")
 	fact(&b, j.Deleted, "deleted")
-	fmt.Fprintf(&b, ": next %s, decided %s, %d open, %d waiting, %d ok, %d bad, %d kept\n",
+	fmt.Fprintf(&b, ": next %s, decided %s, %d open, %d waiting, %d ok, %d bad, %d kept",
 		since(j.NextNs), since(j.LastDecidedNs), j.Open, j.Waiting, j.SuccessCount, j.ErrorCount, j.Kept)
+	fact(&b, j.CountsSinceNs != 0, "since %s", since(j.CountsSinceNs))
+	b.WriteString("\n")
 	return b.String()
 }
 

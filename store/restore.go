@@ -18,10 +18,13 @@ func (s *State) Restore(r io.Reader) error {
 	if err != nil {
 		return err
 	}
-	in := restoring{frames: frameReader{from: bufio.NewReader(r)}, into: fresh}
+	in := restoring{frames: frameReader{from: bufio.NewReader(r)}, into: fresh, offers: s.offers}
 	if err := in.run(); err != nil {
 		_ = fresh.close()
 		return err
+	}
+	if s.knobs["restore-keeps-old-rows"] {
+		keepOldRows(s.kv, fresh)
 	}
 	old := s.kv
 	s.adopt(fresh, in.header.Index, in.header.Term)
@@ -33,6 +36,7 @@ func (s *State) Restore(r io.Reader) error {
 type restoring struct {
 	frames  frameReader
 	into    *kv
+	offers  uint32 // the newest version of Apply that it may need
 	header  orrerypb.SnapshotHeader
 	last    string // key read last
 	records uint64
@@ -126,8 +130,8 @@ func (in *restoring) checkVersion() error {
 	if err := protobuf.Unmarshal([]byte(record), &meta); err != nil {
 		return in.frames.invalid("record %q: %v", metaKey, err)
 	}
-	if meta.Version > Version {
-		return in.frames.invalid("the state needs version %d of apply, this server offers %d", meta.Version, Version)
+	if meta.Version > in.offers {
+		return in.frames.invalid("the state needs version %d of apply, this server offers %d", meta.Version, in.offers)
 	}
 	return nil
 }

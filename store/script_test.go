@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strconv"
@@ -22,6 +23,8 @@ type script struct {
 	index uint64
 	term  uint64
 	last  *orrerypb.Entry
+
+	snapshot *Snapshot
 }
 
 // epoch is time 0 of the scripts.
@@ -123,6 +126,10 @@ func (s *script) run(line string) string {
 		return s.propose(s.last)
 	case "knob":
 		s.state.Mutate(o.rest[0])
+	case "snapshot":
+		s.snapshot = s.state.Snapshot()
+	case "restore":
+		return s.restore()
 	default:
 		return s.look(verb, o)
 	}
@@ -133,6 +140,20 @@ func (s *script) propose(e *orrerypb.Entry) string {
 	s.index, s.last = s.index+1, e
 	answers, events := s.state.Apply(s.index, s.term, e)
 	return renderAnswer(answers[0]) + renderEvents(events)
+}
+
+// restore replaces the state by the snapshot that was opened last, read to its end now.
+func (s *script) restore() string {
+	var stream bytes.Buffer
+	for last := false; !last; {
+		var piece []byte
+		piece, last = s.snapshot.Next(1)
+		stream.Write(piece)
+	}
+	if err := s.state.Restore(&stream); err != nil {
+		return err.Error() + "\n"
+	}
+	return fmt.Sprintf("restored entry %d\n", s.state.Index())
 }
 
 // command builds the command of a verb; nil: the verb is none.
@@ -193,6 +214,8 @@ func (s *script) command(verb string, o options) *orrerypb.Command {
 				RequestsKept: int64(o.number("requests", 0)), RequestsMaxAgeNs: int64(o.span("requests-age")),
 			},
 		}}}
+	case "clear":
+		return &orrerypb.Command{Body: &orrerypb.Command_ClearHistory{ClearHistory: &orrerypb.ClearHistory{Job: o.rest[0]}}}
 	case "pause", "unpause":
 		return &orrerypb.Command{Body: &orrerypb.Command_SetPaused{SetPaused: &orrerypb.SetPaused{Paused: verb == "pause"}}}
 	case "drained":

@@ -268,7 +268,7 @@ func TestRestoreRefuses(t *testing.T) {
 		"a lost record":   {frames(header, chunk("a", "1"), trailer("a", "1", "b", "2")), "1 records were read, the trailer says 2"},
 		"another record":  {frames(header, chunk("a", "1"), trailer("a", "2")), "the records have hash ad1402f718366cbe, the trailer says a64fce663b4bff69"},
 		"a broken meta":   {frames(header, chunk(metaKey, "\xff"), trailer(metaKey, "\xff")), `record "meta": `},
-		"a later version": {frames(header, chunk(metaKey, later), trailer(metaKey, later)), "the state needs version 2 of apply, this server offers 1"},
+		"a later version": {frames(header, chunk(metaKey, later), trailer(metaKey, later)), fmt.Sprintf("the state needs version %d of apply, this server offers %d", Version+1, Version)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := raw(t, 7, 2, map[string]string{"old": "record"})

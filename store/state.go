@@ -9,15 +9,11 @@ import (
 	"orrery/proto/orrerypb"
 )
 
-// Version is the version of Apply that this build offers. It grows with every change
-// of what an entry does. An entry that needs a later one stops the server: to ignore
-// what others obey would make two states of one.
-const Version = 1
-
 // State is the replicated state of one server. Apply changes it, everything else only
 // reads. It belongs to one actor and is not safe for concurrent use.
 type State struct {
 	kv       *kv
+	offers   uint32 // the newest version of Apply that it can be raised to
 	index    uint64 // of the entry applied last
 	term     uint64
 	meta     *orrerypb.StateMeta
@@ -26,16 +22,9 @@ type State struct {
 	applied  uint64          // commands since Open; for the knob "diverge" alone
 }
 
-// Open returns the empty state, in memory. Close it, or a goroutine stays.
-func Open() (*State, error) {
-	records, err := openKV()
-	if err != nil {
-		return nil, err
-	}
-	s := &State{}
-	s.adopt(records, 0, 0)
-	return s, nil
-}
+// Open returns the empty state, in memory, which offers Version. Close it, or a
+// goroutine stays.
+func Open() (*State, error) { return OpenAs(Version) }
 
 // adopt makes records the content of the state, as of the given entry.
 func (s *State) adopt(records *kv, index, term uint64) {
@@ -53,6 +42,15 @@ func (s *State) Index() uint64 { return s.index }
 // Hash is equal on two servers that applied the same entries; that of the empty state
 // is 0.
 func (s *State) Hash() uint64 { return s.kv.hash() }
+
+// Rows is how many records the state holds, and how many of them are answers kept for
+// requests that may be repeated.
+func (s *State) Rows() (all, requests int) {
+	for _, n := range s.kv.size {
+		all += n
+	}
+	return all, s.kv.size[requestSpace]
+}
 
 // Meta returns the settings and counters. It is shared and not to be changed.
 func (s *State) Meta() *orrerypb.StateMeta { return s.meta }
@@ -83,11 +81,11 @@ func (s *State) Paused() bool { return s.meta.Paused }
 //
 // It is a function of the state and its arguments alone. An entry that was proposed
 // under another term than it was committed in has no effect at all: what was computed
-// under one leadership never holds under another. An entry that needs a later Version
-// panics, and so does an index that does not grow.
+// under one leadership never holds under another. An entry that needs a later version
+// than the state offers panics, and so does an index that does not grow.
 func (s *State) Apply(index, term uint64, e *orrerypb.Entry) ([]*orrerypb.Answer, []*orrerypb.Event) {
-	if e.GetNeedsVersion() > Version {
-		panic(fmt.Sprintf("store: entry %d needs version %d of apply, this server offers %d", index, e.NeedsVersion, Version))
+	if e.GetNeedsVersion() > s.offers {
+		panic(fmt.Sprintf("store: entry %d needs version %d of apply, this server offers %d", index, e.NeedsVersion, s.offers))
 	}
 	if index <= s.index {
 		panic(fmt.Sprintf("store: entry %d was delivered after entry %d", index, s.index))

@@ -1118,6 +1118,7 @@ type Command struct {
 	//	*Command_SetPaused
 	//	*Command_RaiseVersion
 	//	*Command_Drained
+	//	*Command_ClearHistory
 	Body          isCommand_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1307,6 +1308,15 @@ func (x *Command) GetDrained() *Drained {
 	return nil
 }
 
+func (x *Command) GetClearHistory() *ClearHistory {
+	if x != nil {
+		if x, ok := x.Body.(*Command_ClearHistory); ok {
+			return x.ClearHistory
+		}
+	}
+	return nil
+}
+
 type isCommand_Body interface {
 	isCommand_Body()
 }
@@ -1367,6 +1377,10 @@ type Command_Drained struct {
 	Drained *Drained `protobuf:"bytes,23,opt,name=drained,proto3,oneof"`
 }
 
+type Command_ClearHistory struct {
+	ClearHistory *ClearHistory `protobuf:"bytes,24,opt,name=clear_history,json=clearHistory,proto3,oneof"` // version 2 of Apply
+}
+
 func (*Command_PutJob) isCommand_Body() {}
 
 func (*Command_DeleteJob) isCommand_Body() {}
@@ -1394,6 +1408,8 @@ func (*Command_SetPaused) isCommand_Body() {}
 func (*Command_RaiseVersion) isCommand_Body() {}
 
 func (*Command_Drained) isCommand_Body() {}
+
+func (*Command_ClearHistory) isCommand_Body() {}
 
 // JobBase is what a write of a job was computed from: the job that the leader saw.
 // uid 0: there was none. The write applies only if it is still so, and settle's head
@@ -2769,6 +2785,52 @@ func (x *RaiseVersion) GetVersion() uint32 {
 	return 0
 }
 
+// ClearHistory deletes the closed executions of a job and begins its counters anew.
+// What is open stays.
+type ClearHistory struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Job           string                 `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearHistory) Reset() {
+	*x = ClearHistory{}
+	mi := &file_orrery_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearHistory) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearHistory) ProtoMessage() {}
+
+func (x *ClearHistory) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearHistory.ProtoReflect.Descriptor instead.
+func (*ClearHistory) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *ClearHistory) GetJob() string {
+	if x != nil {
+		return x.Job
+	}
+	return ""
+}
+
 // Drained says that a notification left the outbox.
 type Drained struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2779,7 +2841,7 @@ type Drained struct {
 
 func (x *Drained) Reset() {
 	*x = Drained{}
-	mi := &file_orrery_proto_msgTypes[36]
+	mi := &file_orrery_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2791,7 +2853,7 @@ func (x *Drained) String() string {
 func (*Drained) ProtoMessage() {}
 
 func (x *Drained) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[36]
+	mi := &file_orrery_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2804,7 +2866,7 @@ func (x *Drained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drained.ProtoReflect.Descriptor instead.
 func (*Drained) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{36}
+	return file_orrery_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *Drained) GetNotification() []uint64 {
@@ -2831,7 +2893,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_orrery_proto_msgTypes[37]
+	mi := &file_orrery_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2843,7 +2905,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[37]
+	mi := &file_orrery_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2856,7 +2918,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{37}
+	return file_orrery_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *Answer) GetCode() string {
@@ -2937,7 +2999,7 @@ type StateMeta struct {
 
 func (x *StateMeta) Reset() {
 	*x = StateMeta{}
-	mi := &file_orrery_proto_msgTypes[38]
+	mi := &file_orrery_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2949,7 +3011,7 @@ func (x *StateMeta) String() string {
 func (*StateMeta) ProtoMessage() {}
 
 func (x *StateMeta) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[38]
+	mi := &file_orrery_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2962,7 +3024,7 @@ func (x *StateMeta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateMeta.ProtoReflect.Descriptor instead.
 func (*StateMeta) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{38}
+	return file_orrery_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *StateMeta) GetVersion() uint32 {
@@ -3078,7 +3140,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_orrery_proto_msgTypes[39]
+	mi := &file_orrery_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3090,7 +3152,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[39]
+	mi := &file_orrery_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3103,7 +3165,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{39}
+	return file_orrery_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *JobRecord) GetUid() uint64 {
@@ -3165,17 +3227,18 @@ type JobState struct {
 	LastSuccessNs int64                  `protobuf:"varint,12,opt,name=last_success_ns,json=lastSuccessNs,proto3" json:"last_success_ns,omitempty"`
 	LastErrorNs   int64                  `protobuf:"varint,13,opt,name=last_error_ns,json=lastErrorNs,proto3" json:"last_error_ns,omitempty"`
 	LastOutcome   uint32                 `protobuf:"varint,14,opt,name=last_outcome,json=lastOutcome,proto3" json:"last_outcome,omitempty"`
-	Kept          uint64                 `protobuf:"varint,15,opt,name=kept,proto3" json:"kept,omitempty"`                                        // closed executions in the history
-	Serial        uint64                 `protobuf:"varint,16,opt,name=serial,proto3" json:"serial,omitempty"`                                    // of the open ones, catch-ups and backfills
-	SerialWaiting uint64                 `protobuf:"varint,17,opt,name=serial_waiting,json=serialWaiting,proto3" json:"serial_waiting,omitempty"` // of the waiting ones, catch-ups and backfills
-	Outbox        uint64                 `protobuf:"varint,18,opt,name=outbox,proto3" json:"outbox,omitempty"`                                    // chain decisions that are due for it
+	Kept          uint64                 `protobuf:"varint,15,opt,name=kept,proto3" json:"kept,omitempty"`                                          // closed executions in the history
+	Serial        uint64                 `protobuf:"varint,16,opt,name=serial,proto3" json:"serial,omitempty"`                                      // of the open ones, catch-ups and backfills
+	SerialWaiting uint64                 `protobuf:"varint,17,opt,name=serial_waiting,json=serialWaiting,proto3" json:"serial_waiting,omitempty"`   // of the waiting ones, catch-ups and backfills
+	Outbox        uint64                 `protobuf:"varint,18,opt,name=outbox,proto3" json:"outbox,omitempty"`                                      // chain decisions that are due for it
+	CountsSinceNs int64                  `protobuf:"varint,19,opt,name=counts_since_ns,json=countsSinceNs,proto3" json:"counts_since_ns,omitempty"` // version 2: history and counters begin here; 0: with the job, which version 1 created
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *JobState) Reset() {
 	*x = JobState{}
-	mi := &file_orrery_proto_msgTypes[40]
+	mi := &file_orrery_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3187,7 +3250,7 @@ func (x *JobState) String() string {
 func (*JobState) ProtoMessage() {}
 
 func (x *JobState) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[40]
+	mi := &file_orrery_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3200,7 +3263,7 @@ func (x *JobState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobState.ProtoReflect.Descriptor instead.
 func (*JobState) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{40}
+	return file_orrery_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *JobState) GetUid() uint64 {
@@ -3329,6 +3392,13 @@ func (x *JobState) GetOutbox() uint64 {
 	return 0
 }
 
+func (x *JobState) GetCountsSinceNs() int64 {
+	if x != nil {
+		return x.CountsSinceNs
+	}
+	return 0
+}
+
 type ExecutionRecord struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -3360,7 +3430,7 @@ type ExecutionRecord struct {
 
 func (x *ExecutionRecord) Reset() {
 	*x = ExecutionRecord{}
-	mi := &file_orrery_proto_msgTypes[41]
+	mi := &file_orrery_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3372,7 +3442,7 @@ func (x *ExecutionRecord) String() string {
 func (*ExecutionRecord) ProtoMessage() {}
 
 func (x *ExecutionRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[41]
+	mi := &file_orrery_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3385,7 +3455,7 @@ func (x *ExecutionRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutionRecord.ProtoReflect.Descriptor instead.
 func (*ExecutionRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{41}
+	return file_orrery_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ExecutionRecord) GetId() uint64 {
@@ -3562,7 +3632,7 @@ type Parent struct {
 
 func (x *Parent) Reset() {
 	*x = Parent{}
-	mi := &file_orrery_proto_msgTypes[42]
+	mi := &file_orrery_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3574,7 +3644,7 @@ func (x *Parent) String() string {
 func (*Parent) ProtoMessage() {}
 
 func (x *Parent) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[42]
+	mi := &file_orrery_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3587,7 +3657,7 @@ func (x *Parent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parent.ProtoReflect.Descriptor instead.
 func (*Parent) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{42}
+	return file_orrery_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *Parent) GetJob() string {
@@ -3635,7 +3705,7 @@ type SlotRecord struct {
 
 func (x *SlotRecord) Reset() {
 	*x = SlotRecord{}
-	mi := &file_orrery_proto_msgTypes[43]
+	mi := &file_orrery_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3647,7 +3717,7 @@ func (x *SlotRecord) String() string {
 func (*SlotRecord) ProtoMessage() {}
 
 func (x *SlotRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[43]
+	mi := &file_orrery_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3660,7 +3730,7 @@ func (x *SlotRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotRecord.ProtoReflect.Descriptor instead.
 func (*SlotRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{43}
+	return file_orrery_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *SlotRecord) GetState() uint32 {
@@ -3743,7 +3813,7 @@ type AttemptRecord struct {
 
 func (x *AttemptRecord) Reset() {
 	*x = AttemptRecord{}
-	mi := &file_orrery_proto_msgTypes[44]
+	mi := &file_orrery_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3755,7 +3825,7 @@ func (x *AttemptRecord) String() string {
 func (*AttemptRecord) ProtoMessage() {}
 
 func (x *AttemptRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[44]
+	mi := &file_orrery_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3768,7 +3838,7 @@ func (x *AttemptRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRecord.ProtoReflect.Descriptor instead.
 func (*AttemptRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{44}
+	return file_orrery_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *AttemptRecord) GetN() uint32 {
@@ -3847,7 +3917,7 @@ type OutboxRow struct {
 
 func (x *OutboxRow) Reset() {
 	*x = OutboxRow{}
-	mi := &file_orrery_proto_msgTypes[45]
+	mi := &file_orrery_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3859,7 +3929,7 @@ func (x *OutboxRow) String() string {
 func (*OutboxRow) ProtoMessage() {}
 
 func (x *OutboxRow) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[45]
+	mi := &file_orrery_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3872,7 +3942,7 @@ func (x *OutboxRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutboxRow.ProtoReflect.Descriptor instead.
 func (*OutboxRow) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{45}
+	return file_orrery_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *OutboxRow) GetKey() *OutboxKey {
@@ -3917,7 +3987,7 @@ type TreeRecord struct {
 
 func (x *TreeRecord) Reset() {
 	*x = TreeRecord{}
-	mi := &file_orrery_proto_msgTypes[46]
+	mi := &file_orrery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3929,7 +3999,7 @@ func (x *TreeRecord) String() string {
 func (*TreeRecord) ProtoMessage() {}
 
 func (x *TreeRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[46]
+	mi := &file_orrery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3942,7 +4012,7 @@ func (x *TreeRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRecord.ProtoReflect.Descriptor instead.
 func (*TreeRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{46}
+	return file_orrery_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *TreeRecord) GetRoot() uint64 {
@@ -3986,7 +4056,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_orrery_proto_msgTypes[47]
+	mi := &file_orrery_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3998,7 +4068,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[47]
+	mi := &file_orrery_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4011,7 +4081,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{47}
+	return file_orrery_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *RequestRecord) GetRequestId() string {
@@ -4064,7 +4134,7 @@ type Notification struct {
 
 func (x *Notification) Reset() {
 	*x = Notification{}
-	mi := &file_orrery_proto_msgTypes[48]
+	mi := &file_orrery_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4076,7 +4146,7 @@ func (x *Notification) String() string {
 func (*Notification) ProtoMessage() {}
 
 func (x *Notification) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[48]
+	mi := &file_orrery_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4089,7 +4159,7 @@ func (x *Notification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notification.ProtoReflect.Descriptor instead.
 func (*Notification) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{48}
+	return file_orrery_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *Notification) GetId() uint64 {
@@ -4148,7 +4218,7 @@ type SnapshotHeader struct {
 
 func (x *SnapshotHeader) Reset() {
 	*x = SnapshotHeader{}
-	mi := &file_orrery_proto_msgTypes[49]
+	mi := &file_orrery_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4160,7 +4230,7 @@ func (x *SnapshotHeader) String() string {
 func (*SnapshotHeader) ProtoMessage() {}
 
 func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[49]
+	mi := &file_orrery_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4173,7 +4243,7 @@ func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHeader.ProtoReflect.Descriptor instead.
 func (*SnapshotHeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{49}
+	return file_orrery_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *SnapshotHeader) GetFormat() uint32 {
@@ -4209,7 +4279,7 @@ type SnapshotChunk struct {
 
 func (x *SnapshotChunk) Reset() {
 	*x = SnapshotChunk{}
-	mi := &file_orrery_proto_msgTypes[50]
+	mi := &file_orrery_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4221,7 +4291,7 @@ func (x *SnapshotChunk) String() string {
 func (*SnapshotChunk) ProtoMessage() {}
 
 func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[50]
+	mi := &file_orrery_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4234,7 +4304,7 @@ func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotChunk.ProtoReflect.Descriptor instead.
 func (*SnapshotChunk) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{50}
+	return file_orrery_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *SnapshotChunk) GetKeys() [][]byte {
@@ -4261,7 +4331,7 @@ type SnapshotTrailer struct {
 
 func (x *SnapshotTrailer) Reset() {
 	*x = SnapshotTrailer{}
-	mi := &file_orrery_proto_msgTypes[51]
+	mi := &file_orrery_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4273,7 +4343,7 @@ func (x *SnapshotTrailer) String() string {
 func (*SnapshotTrailer) ProtoMessage() {}
 
 func (x *SnapshotTrailer) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[51]
+	mi := &file_orrery_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4286,7 +4356,7 @@ func (x *SnapshotTrailer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTrailer.ProtoReflect.Descriptor instead.
 func (*SnapshotTrailer) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{51}
+	return file_orrery_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *SnapshotTrailer) GetRecords() uint64 {
@@ -4334,7 +4404,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_orrery_proto_msgTypes[52]
+	mi := &file_orrery_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4346,7 +4416,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[52]
+	mi := &file_orrery_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4359,7 +4429,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{52}
+	return file_orrery_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *Event) GetIndex() uint64 {
@@ -4525,7 +4595,7 @@ type Envelope struct {
 
 func (x *Envelope) Reset() {
 	*x = Envelope{}
-	mi := &file_orrery_proto_msgTypes[53]
+	mi := &file_orrery_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4537,7 +4607,7 @@ func (x *Envelope) String() string {
 func (*Envelope) ProtoMessage() {}
 
 func (x *Envelope) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[53]
+	mi := &file_orrery_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4550,7 +4620,7 @@ func (x *Envelope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Envelope.ProtoReflect.Descriptor instead.
 func (*Envelope) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{53}
+	return file_orrery_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *Envelope) GetFromMember() string {
@@ -4626,7 +4696,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_orrery_proto_msgTypes[54]
+	mi := &file_orrery_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4638,7 +4708,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[54]
+	mi := &file_orrery_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4651,7 +4721,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{54}
+	return file_orrery_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *Heartbeat) GetMember() string {
@@ -4757,7 +4827,7 @@ type HeldAttempt struct {
 
 func (x *HeldAttempt) Reset() {
 	*x = HeldAttempt{}
-	mi := &file_orrery_proto_msgTypes[55]
+	mi := &file_orrery_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4769,7 +4839,7 @@ func (x *HeldAttempt) String() string {
 func (*HeldAttempt) ProtoMessage() {}
 
 func (x *HeldAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[55]
+	mi := &file_orrery_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4782,7 +4852,7 @@ func (x *HeldAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldAttempt.ProtoReflect.Descriptor instead.
 func (*HeldAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{55}
+	return file_orrery_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *HeldAttempt) GetAttempt() *AttemptRef {
@@ -4818,7 +4888,7 @@ type HeartbeatGranted struct {
 
 func (x *HeartbeatGranted) Reset() {
 	*x = HeartbeatGranted{}
-	mi := &file_orrery_proto_msgTypes[56]
+	mi := &file_orrery_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4830,7 +4900,7 @@ func (x *HeartbeatGranted) String() string {
 func (*HeartbeatGranted) ProtoMessage() {}
 
 func (x *HeartbeatGranted) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[56]
+	mi := &file_orrery_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4843,7 +4913,7 @@ func (x *HeartbeatGranted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatGranted.ProtoReflect.Descriptor instead.
 func (*HeartbeatGranted) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{56}
+	return file_orrery_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *HeartbeatGranted) GetTerm() uint64 {
@@ -4913,7 +4983,7 @@ type NotLeader struct {
 
 func (x *NotLeader) Reset() {
 	*x = NotLeader{}
-	mi := &file_orrery_proto_msgTypes[57]
+	mi := &file_orrery_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4925,7 +4995,7 @@ func (x *NotLeader) String() string {
 func (*NotLeader) ProtoMessage() {}
 
 func (x *NotLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[57]
+	mi := &file_orrery_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4938,7 +5008,7 @@ func (x *NotLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotLeader.ProtoReflect.Descriptor instead.
 func (*NotLeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{57}
+	return file_orrery_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *NotLeader) GetTerm() uint64 {
@@ -4967,7 +5037,7 @@ type LeaderKnown struct {
 
 func (x *LeaderKnown) Reset() {
 	*x = LeaderKnown{}
-	mi := &file_orrery_proto_msgTypes[58]
+	mi := &file_orrery_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4979,7 +5049,7 @@ func (x *LeaderKnown) String() string {
 func (*LeaderKnown) ProtoMessage() {}
 
 func (x *LeaderKnown) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[58]
+	mi := &file_orrery_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4992,7 +5062,7 @@ func (x *LeaderKnown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaderKnown.ProtoReflect.Descriptor instead.
 func (*LeaderKnown) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{58}
+	return file_orrery_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *LeaderKnown) GetTerm() uint64 {
@@ -5020,7 +5090,7 @@ type AskLeader struct {
 
 func (x *AskLeader) Reset() {
 	*x = AskLeader{}
-	mi := &file_orrery_proto_msgTypes[59]
+	mi := &file_orrery_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5032,7 +5102,7 @@ func (x *AskLeader) String() string {
 func (*AskLeader) ProtoMessage() {}
 
 func (x *AskLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[59]
+	mi := &file_orrery_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5045,7 +5115,7 @@ func (x *AskLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskLeader.ProtoReflect.Descriptor instead.
 func (*AskLeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{59}
+	return file_orrery_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *AskLeader) GetTerm() uint64 {
@@ -5088,7 +5158,7 @@ type RunAttempt struct {
 
 func (x *RunAttempt) Reset() {
 	*x = RunAttempt{}
-	mi := &file_orrery_proto_msgTypes[60]
+	mi := &file_orrery_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5100,7 +5170,7 @@ func (x *RunAttempt) String() string {
 func (*RunAttempt) ProtoMessage() {}
 
 func (x *RunAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[60]
+	mi := &file_orrery_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5113,7 +5183,7 @@ func (x *RunAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunAttempt.ProtoReflect.Descriptor instead.
 func (*RunAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{60}
+	return file_orrery_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *RunAttempt) GetTerm() uint64 {
@@ -5241,7 +5311,7 @@ type AttemptStarted struct {
 
 func (x *AttemptStarted) Reset() {
 	*x = AttemptStarted{}
-	mi := &file_orrery_proto_msgTypes[61]
+	mi := &file_orrery_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5253,7 +5323,7 @@ func (x *AttemptStarted) String() string {
 func (*AttemptStarted) ProtoMessage() {}
 
 func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[61]
+	mi := &file_orrery_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5266,7 +5336,7 @@ func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptStarted.ProtoReflect.Descriptor instead.
 func (*AttemptStarted) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{61}
+	return file_orrery_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *AttemptStarted) GetTerm() uint64 {
@@ -5312,7 +5382,7 @@ type AttemptRefused struct {
 
 func (x *AttemptRefused) Reset() {
 	*x = AttemptRefused{}
-	mi := &file_orrery_proto_msgTypes[62]
+	mi := &file_orrery_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5324,7 +5394,7 @@ func (x *AttemptRefused) String() string {
 func (*AttemptRefused) ProtoMessage() {}
 
 func (x *AttemptRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[62]
+	mi := &file_orrery_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5337,7 +5407,7 @@ func (x *AttemptRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRefused.ProtoReflect.Descriptor instead.
 func (*AttemptRefused) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{62}
+	return file_orrery_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *AttemptRefused) GetTerm() uint64 {
@@ -5387,7 +5457,7 @@ type CancelAttempt struct {
 
 func (x *CancelAttempt) Reset() {
 	*x = CancelAttempt{}
-	mi := &file_orrery_proto_msgTypes[63]
+	mi := &file_orrery_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5399,7 +5469,7 @@ func (x *CancelAttempt) String() string {
 func (*CancelAttempt) ProtoMessage() {}
 
 func (x *CancelAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[63]
+	mi := &file_orrery_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5412,7 +5482,7 @@ func (x *CancelAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelAttempt.ProtoReflect.Descriptor instead.
 func (*CancelAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{63}
+	return file_orrery_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *CancelAttempt) GetTerm() uint64 {
@@ -5449,7 +5519,7 @@ type UpdateAttempt struct {
 
 func (x *UpdateAttempt) Reset() {
 	*x = UpdateAttempt{}
-	mi := &file_orrery_proto_msgTypes[64]
+	mi := &file_orrery_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5461,7 +5531,7 @@ func (x *UpdateAttempt) String() string {
 func (*UpdateAttempt) ProtoMessage() {}
 
 func (x *UpdateAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[64]
+	mi := &file_orrery_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5474,7 +5544,7 @@ func (x *UpdateAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAttempt.ProtoReflect.Descriptor instead.
 func (*UpdateAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{64}
+	return file_orrery_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *UpdateAttempt) GetTerm() uint64 {
@@ -5511,7 +5581,7 @@ type AttemptDone struct {
 
 func (x *AttemptDone) Reset() {
 	*x = AttemptDone{}
-	mi := &file_orrery_proto_msgTypes[65]
+	mi := &file_orrery_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5523,7 +5593,7 @@ func (x *AttemptDone) String() string {
 func (*AttemptDone) ProtoMessage() {}
 
 func (x *AttemptDone) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[65]
+	mi := &file_orrery_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5536,7 +5606,7 @@ func (x *AttemptDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDone.ProtoReflect.Descriptor instead.
 func (*AttemptDone) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{65}
+	return file_orrery_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AttemptDone) GetMember() string {
@@ -5577,7 +5647,7 @@ type AttemptDoneAck struct {
 
 func (x *AttemptDoneAck) Reset() {
 	*x = AttemptDoneAck{}
-	mi := &file_orrery_proto_msgTypes[66]
+	mi := &file_orrery_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5589,7 +5659,7 @@ func (x *AttemptDoneAck) String() string {
 func (*AttemptDoneAck) ProtoMessage() {}
 
 func (x *AttemptDoneAck) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[66]
+	mi := &file_orrery_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5602,7 +5672,7 @@ func (x *AttemptDoneAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDoneAck.ProtoReflect.Descriptor instead.
 func (*AttemptDoneAck) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{66}
+	return file_orrery_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *AttemptDoneAck) GetFence() uint64 {
@@ -5630,7 +5700,7 @@ type ClientRequest struct {
 
 func (x *ClientRequest) Reset() {
 	*x = ClientRequest{}
-	mi := &file_orrery_proto_msgTypes[67]
+	mi := &file_orrery_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5642,7 +5712,7 @@ func (x *ClientRequest) String() string {
 func (*ClientRequest) ProtoMessage() {}
 
 func (x *ClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[67]
+	mi := &file_orrery_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5655,7 +5725,7 @@ func (x *ClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientRequest.ProtoReflect.Descriptor instead.
 func (*ClientRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{67}
+	return file_orrery_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *ClientRequest) GetId() uint64 {
@@ -5711,7 +5781,7 @@ type ClientReply struct {
 
 func (x *ClientReply) Reset() {
 	*x = ClientReply{}
-	mi := &file_orrery_proto_msgTypes[68]
+	mi := &file_orrery_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5723,7 +5793,7 @@ func (x *ClientReply) String() string {
 func (*ClientReply) ProtoMessage() {}
 
 func (x *ClientReply) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[68]
+	mi := &file_orrery_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5736,7 +5806,7 @@ func (x *ClientReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientReply.ProtoReflect.Descriptor instead.
 func (*ClientReply) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{68}
+	return file_orrery_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *ClientReply) GetId() uint64 {
@@ -5780,6 +5850,7 @@ type Request struct {
 	//	*Request_GetExecution
 	//	*Request_Backfill
 	//	*Request_Status
+	//	*Request_ClearHistory
 	Body          isRequest_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5787,7 +5858,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_orrery_proto_msgTypes[69]
+	mi := &file_orrery_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5799,7 +5870,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[69]
+	mi := &file_orrery_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5812,7 +5883,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{69}
+	return file_orrery_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *Request) GetRequestId() string {
@@ -5953,6 +6024,15 @@ func (x *Request) GetStatus() *StatusRequest {
 	return nil
 }
 
+func (x *Request) GetClearHistory() *ClearHistoryRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Request_ClearHistory); ok {
+			return x.ClearHistory
+		}
+	}
+	return nil
+}
+
 type isRequest_Body interface {
 	isRequest_Body()
 }
@@ -6009,6 +6089,10 @@ type Request_Status struct {
 	Status *StatusRequest `protobuf:"bytes,14,opt,name=status,proto3,oneof"`
 }
 
+type Request_ClearHistory struct {
+	ClearHistory *ClearHistoryRequest `protobuf:"bytes,16,opt,name=clear_history,json=clearHistory,proto3,oneof"`
+}
+
 func (*Request_PutJob) isRequest_Body() {}
 
 func (*Request_DeleteJob) isRequest_Body() {}
@@ -6035,6 +6119,8 @@ func (*Request_Backfill) isRequest_Body() {}
 
 func (*Request_Status) isRequest_Body() {}
 
+func (*Request_ClearHistory) isRequest_Body() {}
+
 type PutJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           *Job                   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -6046,7 +6132,7 @@ type PutJobRequest struct {
 
 func (x *PutJobRequest) Reset() {
 	*x = PutJobRequest{}
-	mi := &file_orrery_proto_msgTypes[70]
+	mi := &file_orrery_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6058,7 +6144,7 @@ func (x *PutJobRequest) String() string {
 func (*PutJobRequest) ProtoMessage() {}
 
 func (x *PutJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[70]
+	mi := &file_orrery_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6071,7 +6157,7 @@ func (x *PutJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutJobRequest.ProtoReflect.Descriptor instead.
 func (*PutJobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{70}
+	return file_orrery_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *PutJobRequest) GetJob() *Job {
@@ -6105,7 +6191,7 @@ type JobRequest struct {
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_orrery_proto_msgTypes[71]
+	mi := &file_orrery_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6117,7 +6203,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[71]
+	mi := &file_orrery_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6130,7 +6216,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{71}
+	return file_orrery_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *JobRequest) GetName() string {
@@ -6160,7 +6246,7 @@ type ToggleRequest struct {
 
 func (x *ToggleRequest) Reset() {
 	*x = ToggleRequest{}
-	mi := &file_orrery_proto_msgTypes[72]
+	mi := &file_orrery_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6172,7 +6258,7 @@ func (x *ToggleRequest) String() string {
 func (*ToggleRequest) ProtoMessage() {}
 
 func (x *ToggleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[72]
+	mi := &file_orrery_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6185,7 +6271,7 @@ func (x *ToggleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToggleRequest.ProtoReflect.Descriptor instead.
 func (*ToggleRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{72}
+	return file_orrery_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *ToggleRequest) GetName() string {
@@ -6225,7 +6311,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_orrery_proto_msgTypes[73]
+	mi := &file_orrery_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6237,7 +6323,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[73]
+	mi := &file_orrery_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6250,10 +6336,54 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{73}
+	return file_orrery_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *RunRequest) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+type ClearHistoryRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ClearHistoryRequest) Reset() {
+	*x = ClearHistoryRequest{}
+	mi := &file_orrery_proto_msgTypes[75]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ClearHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ClearHistoryRequest) ProtoMessage() {}
+
+func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[75]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ClearHistoryRequest.ProtoReflect.Descriptor instead.
+func (*ClearHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{75}
+}
+
+func (x *ClearHistoryRequest) GetName() string {
 	if x != nil {
 		return x.Name
 	}
@@ -6271,7 +6401,7 @@ type BackfillRequest struct {
 
 func (x *BackfillRequest) Reset() {
 	*x = BackfillRequest{}
-	mi := &file_orrery_proto_msgTypes[74]
+	mi := &file_orrery_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6283,7 +6413,7 @@ func (x *BackfillRequest) String() string {
 func (*BackfillRequest) ProtoMessage() {}
 
 func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[74]
+	mi := &file_orrery_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6296,7 +6426,7 @@ func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackfillRequest.ProtoReflect.Descriptor instead.
 func (*BackfillRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{74}
+	return file_orrery_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *BackfillRequest) GetName() string {
@@ -6329,7 +6459,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_orrery_proto_msgTypes[75]
+	mi := &file_orrery_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6341,7 +6471,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[75]
+	mi := &file_orrery_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6354,7 +6484,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{75}
+	return file_orrery_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *CancelRequest) GetExecution() uint64 {
@@ -6373,7 +6503,7 @@ type PauseRequest struct {
 
 func (x *PauseRequest) Reset() {
 	*x = PauseRequest{}
-	mi := &file_orrery_proto_msgTypes[76]
+	mi := &file_orrery_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6385,7 +6515,7 @@ func (x *PauseRequest) String() string {
 func (*PauseRequest) ProtoMessage() {}
 
 func (x *PauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[76]
+	mi := &file_orrery_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6398,7 +6528,7 @@ func (x *PauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{76}
+	return file_orrery_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *PauseRequest) GetPaused() bool {
@@ -6418,7 +6548,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_orrery_proto_msgTypes[77]
+	mi := &file_orrery_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6430,7 +6560,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[77]
+	mi := &file_orrery_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6443,7 +6573,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{77}
+	return file_orrery_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *GetJobRequest) GetName() string {
@@ -6469,7 +6599,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_orrery_proto_msgTypes[78]
+	mi := &file_orrery_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6481,7 +6611,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[78]
+	mi := &file_orrery_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6494,7 +6624,7 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{78}
+	return file_orrery_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *StatusRequest) GetConsistent() bool {
@@ -6522,7 +6652,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_orrery_proto_msgTypes[79]
+	mi := &file_orrery_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6534,7 +6664,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[79]
+	mi := &file_orrery_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6547,7 +6677,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{79}
+	return file_orrery_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *ListJobsRequest) GetConsistent() bool {
@@ -6638,7 +6768,7 @@ type ListExecutionsRequest struct {
 
 func (x *ListExecutionsRequest) Reset() {
 	*x = ListExecutionsRequest{}
-	mi := &file_orrery_proto_msgTypes[80]
+	mi := &file_orrery_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6650,7 +6780,7 @@ func (x *ListExecutionsRequest) String() string {
 func (*ListExecutionsRequest) ProtoMessage() {}
 
 func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[80]
+	mi := &file_orrery_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6663,7 +6793,7 @@ func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExecutionsRequest.ProtoReflect.Descriptor instead.
 func (*ListExecutionsRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{80}
+	return file_orrery_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *ListExecutionsRequest) GetConsistent() bool {
@@ -6746,7 +6876,7 @@ type GetExecutionRequest struct {
 
 func (x *GetExecutionRequest) Reset() {
 	*x = GetExecutionRequest{}
-	mi := &file_orrery_proto_msgTypes[81]
+	mi := &file_orrery_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6758,7 +6888,7 @@ func (x *GetExecutionRequest) String() string {
 func (*GetExecutionRequest) ProtoMessage() {}
 
 func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[81]
+	mi := &file_orrery_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6771,7 +6901,7 @@ func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecutionRequest.ProtoReflect.Descriptor instead.
 func (*GetExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{81}
+	return file_orrery_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *GetExecutionRequest) GetConsistent() bool {
@@ -6804,7 +6934,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_orrery_proto_msgTypes[82]
+	mi := &file_orrery_proto_msgTypes[84]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6816,7 +6946,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[82]
+	mi := &file_orrery_proto_msgTypes[84]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6829,7 +6959,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{82}
+	return file_orrery_proto_rawDescGZIP(), []int{84}
 }
 
 func (x *Response) GetAnswer() *Answer {
@@ -6900,7 +7030,7 @@ type JobView struct {
 
 func (x *JobView) Reset() {
 	*x = JobView{}
-	mi := &file_orrery_proto_msgTypes[83]
+	mi := &file_orrery_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6912,7 +7042,7 @@ func (x *JobView) String() string {
 func (*JobView) ProtoMessage() {}
 
 func (x *JobView) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[83]
+	mi := &file_orrery_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6925,7 +7055,7 @@ func (x *JobView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobView.ProtoReflect.Descriptor instead.
 func (*JobView) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{83}
+	return file_orrery_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *JobView) GetRecord() *JobRecord {
@@ -6961,7 +7091,7 @@ type NotedAttempt struct {
 
 func (x *NotedAttempt) Reset() {
 	*x = NotedAttempt{}
-	mi := &file_orrery_proto_msgTypes[84]
+	mi := &file_orrery_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6973,7 +7103,7 @@ func (x *NotedAttempt) String() string {
 func (*NotedAttempt) ProtoMessage() {}
 
 func (x *NotedAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[84]
+	mi := &file_orrery_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6986,7 +7116,7 @@ func (x *NotedAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotedAttempt.ProtoReflect.Descriptor instead.
 func (*NotedAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{84}
+	return file_orrery_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *NotedAttempt) GetRun() *RunAttempt {
@@ -7134,7 +7264,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\x06Ticket\x12\x16\n" +
 	"\x06member\x18\x01 \x01(\tR\x06member\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12\x10\n" +
-	"\x03seq\x18\x03 \x01(\x04R\x03seq\"\xa7\x06\n" +
+	"\x03seq\x18\x03 \x01(\x04R\x03seq\"\xe7\x06\n" +
 	"\aCommand\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x13\n" +
@@ -7157,7 +7287,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\n" +
 	"set_paused\x18\x15 \x01(\v2\x14.orrery.v1.SetPausedH\x00R\tsetPaused\x12>\n" +
 	"\rraise_version\x18\x16 \x01(\v2\x17.orrery.v1.RaiseVersionH\x00R\fraiseVersion\x12.\n" +
-	"\adrained\x18\x17 \x01(\v2\x12.orrery.v1.DrainedH\x00R\adrainedB\x06\n" +
+	"\adrained\x18\x17 \x01(\v2\x12.orrery.v1.DrainedH\x00R\adrained\x12>\n" +
+	"\rclear_history\x18\x18 \x01(\v2\x17.orrery.v1.ClearHistoryH\x00R\fclearHistoryB\x06\n" +
 	"\x04body\"5\n" +
 	"\aJobBase\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\x04R\x03uid\x12\x18\n" +
@@ -7244,7 +7375,9 @@ const file_orrery_proto_rawDesc = "" +
 	"\tSetPaused\x12\x16\n" +
 	"\x06paused\x18\x01 \x01(\bR\x06paused\"(\n" +
 	"\fRaiseVersion\x12\x18\n" +
-	"\aversion\x18\x01 \x01(\rR\aversion\"-\n" +
+	"\aversion\x18\x01 \x01(\rR\aversion\" \n" +
+	"\fClearHistory\x12\x10\n" +
+	"\x03job\x18\x01 \x01(\tR\x03job\"-\n" +
 	"\aDrained\x12\"\n" +
 	"\fnotification\x18\x01 \x03(\x04R\fnotification\"\xbe\x01\n" +
 	"\x06Answer\x12\x12\n" +
@@ -7282,7 +7415,7 @@ const file_orrery_proto_rawDesc = "" +
 	"created_ns\x18\x04 \x01(\x03R\tcreatedNs\x12\x1d\n" +
 	"\n" +
 	"updated_ns\x18\x05 \x01(\x03R\tupdatedNs\x12\x14\n" +
-	"\x05index\x18\x06 \x01(\x04R\x05index\"\x8f\x04\n" +
+	"\x05index\x18\x06 \x01(\x04R\x05index\"\xb7\x04\n" +
 	"\bJobState\x12\x10\n" +
 	"\x03uid\x18\x01 \x01(\x04R\x03uid\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x18\n" +
@@ -7303,7 +7436,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\x04kept\x18\x0f \x01(\x04R\x04kept\x12\x16\n" +
 	"\x06serial\x18\x10 \x01(\x04R\x06serial\x12%\n" +
 	"\x0eserial_waiting\x18\x11 \x01(\x04R\rserialWaiting\x12\x16\n" +
-	"\x06outbox\x18\x12 \x01(\x04R\x06outbox\"\x99\x05\n" +
+	"\x06outbox\x18\x12 \x01(\x04R\x06outbox\x12&\n" +
+	"\x0fcounts_since_ns\x18\x13 \x01(\x03R\rcountsSinceNs\"\x99\x05\n" +
 	"\x0fExecutionRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\x04R\x03uid\x12\x1f\n" +
@@ -7532,7 +7666,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\vClientReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12/\n" +
-	"\bresponse\x18\x03 \x01(\v2\x13.orrery.v1.ResponseR\bresponse\"\xa7\x06\n" +
+	"\bresponse\x18\x03 \x01(\v2\x13.orrery.v1.ResponseR\bresponse\"\xee\x06\n" +
 	"\aRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1b\n" +
@@ -7551,7 +7685,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\x0flist_executions\x18\v \x01(\v2 .orrery.v1.ListExecutionsRequestH\x00R\x0elistExecutions\x12E\n" +
 	"\rget_execution\x18\f \x01(\v2\x1e.orrery.v1.GetExecutionRequestH\x00R\fgetExecution\x128\n" +
 	"\bbackfill\x18\r \x01(\v2\x1a.orrery.v1.BackfillRequestH\x00R\bbackfill\x122\n" +
-	"\x06status\x18\x0e \x01(\v2\x18.orrery.v1.StatusRequestH\x00R\x06statusB\x06\n" +
+	"\x06status\x18\x0e \x01(\v2\x18.orrery.v1.StatusRequestH\x00R\x06status\x12E\n" +
+	"\rclear_history\x18\x10 \x01(\v2\x1e.orrery.v1.ClearHistoryRequestH\x00R\fclearHistoryB\x06\n" +
 	"\x04body\"z\n" +
 	"\rPutJobRequest\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.orrery.v1.JobR\x03job\x12#\n" +
@@ -7568,6 +7703,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\rcheck_version\x18\x04 \x01(\x04R\fcheckVersion\" \n" +
 	"\n" +
 	"RunRequest\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\")\n" +
+	"\x13ClearHistoryRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\"S\n" +
 	"\x0fBackfillRequest\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x17\n" +
@@ -7660,7 +7797,7 @@ func file_orrery_proto_rawDescGZIP() []byte {
 	return file_orrery_proto_rawDescData
 }
 
-var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 95)
+var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
 var file_orrery_proto_goTypes = []any{
 	(*Job)(nil),                   // 0: orrery.v1.Job
 	(*Retry)(nil),                 // 1: orrery.v1.Retry
@@ -7698,171 +7835,175 @@ var file_orrery_proto_goTypes = []any{
 	(*SetClusterConfig)(nil),      // 33: orrery.v1.SetClusterConfig
 	(*SetPaused)(nil),             // 34: orrery.v1.SetPaused
 	(*RaiseVersion)(nil),          // 35: orrery.v1.RaiseVersion
-	(*Drained)(nil),               // 36: orrery.v1.Drained
-	(*Answer)(nil),                // 37: orrery.v1.Answer
-	(*StateMeta)(nil),             // 38: orrery.v1.StateMeta
-	(*JobRecord)(nil),             // 39: orrery.v1.JobRecord
-	(*JobState)(nil),              // 40: orrery.v1.JobState
-	(*ExecutionRecord)(nil),       // 41: orrery.v1.ExecutionRecord
-	(*Parent)(nil),                // 42: orrery.v1.Parent
-	(*SlotRecord)(nil),            // 43: orrery.v1.SlotRecord
-	(*AttemptRecord)(nil),         // 44: orrery.v1.AttemptRecord
-	(*OutboxRow)(nil),             // 45: orrery.v1.OutboxRow
-	(*TreeRecord)(nil),            // 46: orrery.v1.TreeRecord
-	(*RequestRecord)(nil),         // 47: orrery.v1.RequestRecord
-	(*Notification)(nil),          // 48: orrery.v1.Notification
-	(*SnapshotHeader)(nil),        // 49: orrery.v1.SnapshotHeader
-	(*SnapshotChunk)(nil),         // 50: orrery.v1.SnapshotChunk
-	(*SnapshotTrailer)(nil),       // 51: orrery.v1.SnapshotTrailer
-	(*Event)(nil),                 // 52: orrery.v1.Event
-	(*Envelope)(nil),              // 53: orrery.v1.Envelope
-	(*Heartbeat)(nil),             // 54: orrery.v1.Heartbeat
-	(*HeldAttempt)(nil),           // 55: orrery.v1.HeldAttempt
-	(*HeartbeatGranted)(nil),      // 56: orrery.v1.HeartbeatGranted
-	(*NotLeader)(nil),             // 57: orrery.v1.NotLeader
-	(*LeaderKnown)(nil),           // 58: orrery.v1.LeaderKnown
-	(*AskLeader)(nil),             // 59: orrery.v1.AskLeader
-	(*RunAttempt)(nil),            // 60: orrery.v1.RunAttempt
-	(*AttemptStarted)(nil),        // 61: orrery.v1.AttemptStarted
-	(*AttemptRefused)(nil),        // 62: orrery.v1.AttemptRefused
-	(*CancelAttempt)(nil),         // 63: orrery.v1.CancelAttempt
-	(*UpdateAttempt)(nil),         // 64: orrery.v1.UpdateAttempt
-	(*AttemptDone)(nil),           // 65: orrery.v1.AttemptDone
-	(*AttemptDoneAck)(nil),        // 66: orrery.v1.AttemptDoneAck
-	(*ClientRequest)(nil),         // 67: orrery.v1.ClientRequest
-	(*ClientReply)(nil),           // 68: orrery.v1.ClientReply
-	(*Request)(nil),               // 69: orrery.v1.Request
-	(*PutJobRequest)(nil),         // 70: orrery.v1.PutJobRequest
-	(*JobRequest)(nil),            // 71: orrery.v1.JobRequest
-	(*ToggleRequest)(nil),         // 72: orrery.v1.ToggleRequest
-	(*RunRequest)(nil),            // 73: orrery.v1.RunRequest
-	(*BackfillRequest)(nil),       // 74: orrery.v1.BackfillRequest
-	(*CancelRequest)(nil),         // 75: orrery.v1.CancelRequest
-	(*PauseRequest)(nil),          // 76: orrery.v1.PauseRequest
-	(*GetJobRequest)(nil),         // 77: orrery.v1.GetJobRequest
-	(*StatusRequest)(nil),         // 78: orrery.v1.StatusRequest
-	(*ListJobsRequest)(nil),       // 79: orrery.v1.ListJobsRequest
-	(*ListExecutionsRequest)(nil), // 80: orrery.v1.ListExecutionsRequest
-	(*GetExecutionRequest)(nil),   // 81: orrery.v1.GetExecutionRequest
-	(*Response)(nil),              // 82: orrery.v1.Response
-	(*JobView)(nil),               // 83: orrery.v1.JobView
-	(*NotedAttempt)(nil),          // 84: orrery.v1.NotedAttempt
-	nil,                           // 85: orrery.v1.Job.TagsEntry
-	nil,                           // 86: orrery.v1.Job.MetadataEntry
-	nil,                           // 87: orrery.v1.Job.LabelsEntry
-	nil,                           // 88: orrery.v1.Job.ExecutorConfigEntry
-	nil,                           // 89: orrery.v1.Job.ProcessorsEntry
-	nil,                           // 90: orrery.v1.Processor.ConfigEntry
-	nil,                           // 91: orrery.v1.RunAttempt.ExecutorConfigEntry
-	nil,                           // 92: orrery.v1.RunAttempt.ProcessorsEntry
-	nil,                           // 93: orrery.v1.ListJobsRequest.MetadataEntry
-	nil,                           // 94: orrery.v1.ListJobsRequest.LabelsEntry
+	(*ClearHistory)(nil),          // 36: orrery.v1.ClearHistory
+	(*Drained)(nil),               // 37: orrery.v1.Drained
+	(*Answer)(nil),                // 38: orrery.v1.Answer
+	(*StateMeta)(nil),             // 39: orrery.v1.StateMeta
+	(*JobRecord)(nil),             // 40: orrery.v1.JobRecord
+	(*JobState)(nil),              // 41: orrery.v1.JobState
+	(*ExecutionRecord)(nil),       // 42: orrery.v1.ExecutionRecord
+	(*Parent)(nil),                // 43: orrery.v1.Parent
+	(*SlotRecord)(nil),            // 44: orrery.v1.SlotRecord
+	(*AttemptRecord)(nil),         // 45: orrery.v1.AttemptRecord
+	(*OutboxRow)(nil),             // 46: orrery.v1.OutboxRow
+	(*TreeRecord)(nil),            // 47: orrery.v1.TreeRecord
+	(*RequestRecord)(nil),         // 48: orrery.v1.RequestRecord
+	(*Notification)(nil),          // 49: orrery.v1.Notification
+	(*SnapshotHeader)(nil),        // 50: orrery.v1.SnapshotHeader
+	(*SnapshotChunk)(nil),         // 51: orrery.v1.SnapshotChunk
+	(*SnapshotTrailer)(nil),       // 52: orrery.v1.SnapshotTrailer
+	(*Event)(nil),                 // 53: orrery.v1.Event
+	(*Envelope)(nil),              // 54: orrery.v1.Envelope
+	(*Heartbeat)(nil),             // 55: orrery.v1.Heartbeat
+	(*HeldAttempt)(nil),           // 56: orrery.v1.HeldAttempt
+	(*HeartbeatGranted)(nil),      // 57: orrery.v1.HeartbeatGranted
+	(*NotLeader)(nil),             // 58: orrery.v1.NotLeader
+	(*LeaderKnown)(nil),           // 59: orrery.v1.LeaderKnown
+	(*AskLeader)(nil),             // 60: orrery.v1.AskLeader
+	(*RunAttempt)(nil),            // 61: orrery.v1.RunAttempt
+	(*AttemptStarted)(nil),        // 62: orrery.v1.AttemptStarted
+	(*AttemptRefused)(nil),        // 63: orrery.v1.AttemptRefused
+	(*CancelAttempt)(nil),         // 64: orrery.v1.CancelAttempt
+	(*UpdateAttempt)(nil),         // 65: orrery.v1.UpdateAttempt
+	(*AttemptDone)(nil),           // 66: orrery.v1.AttemptDone
+	(*AttemptDoneAck)(nil),        // 67: orrery.v1.AttemptDoneAck
+	(*ClientRequest)(nil),         // 68: orrery.v1.ClientRequest
+	(*ClientReply)(nil),           // 69: orrery.v1.ClientReply
+	(*Request)(nil),               // 70: orrery.v1.Request
+	(*PutJobRequest)(nil),         // 71: orrery.v1.PutJobRequest
+	(*JobRequest)(nil),            // 72: orrery.v1.JobRequest
+	(*ToggleRequest)(nil),         // 73: orrery.v1.ToggleRequest
+	(*RunRequest)(nil),            // 74: orrery.v1.RunRequest
+	(*ClearHistoryRequest)(nil),   // 75: orrery.v1.ClearHistoryRequest
+	(*BackfillRequest)(nil),       // 76: orrery.v1.BackfillRequest
+	(*CancelRequest)(nil),         // 77: orrery.v1.CancelRequest
+	(*PauseRequest)(nil),          // 78: orrery.v1.PauseRequest
+	(*GetJobRequest)(nil),         // 79: orrery.v1.GetJobRequest
+	(*StatusRequest)(nil),         // 80: orrery.v1.StatusRequest
+	(*ListJobsRequest)(nil),       // 81: orrery.v1.ListJobsRequest
+	(*ListExecutionsRequest)(nil), // 82: orrery.v1.ListExecutionsRequest
+	(*GetExecutionRequest)(nil),   // 83: orrery.v1.GetExecutionRequest
+	(*Response)(nil),              // 84: orrery.v1.Response
+	(*JobView)(nil),               // 85: orrery.v1.JobView
+	(*NotedAttempt)(nil),          // 86: orrery.v1.NotedAttempt
+	nil,                           // 87: orrery.v1.Job.TagsEntry
+	nil,                           // 88: orrery.v1.Job.MetadataEntry
+	nil,                           // 89: orrery.v1.Job.LabelsEntry
+	nil,                           // 90: orrery.v1.Job.ExecutorConfigEntry
+	nil,                           // 91: orrery.v1.Job.ProcessorsEntry
+	nil,                           // 92: orrery.v1.Processor.ConfigEntry
+	nil,                           // 93: orrery.v1.RunAttempt.ExecutorConfigEntry
+	nil,                           // 94: orrery.v1.RunAttempt.ProcessorsEntry
+	nil,                           // 95: orrery.v1.ListJobsRequest.MetadataEntry
+	nil,                           // 96: orrery.v1.ListJobsRequest.LabelsEntry
 }
 var file_orrery_proto_depIdxs = []int32{
-	85, // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
-	86, // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
-	87, // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
-	1,  // 3: orrery.v1.Job.retry:type_name -> orrery.v1.Retry
-	2,  // 4: orrery.v1.Job.needs:type_name -> orrery.v1.Need
-	88, // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
-	89, // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
-	90, // 7: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
-	6,  // 8: orrery.v1.Decision.fires:type_name -> orrery.v1.FireTime
-	10, // 9: orrery.v1.Entry.ticket:type_name -> orrery.v1.Ticket
-	11, // 10: orrery.v1.Entry.commands:type_name -> orrery.v1.Command
-	13, // 11: orrery.v1.Command.put_job:type_name -> orrery.v1.PutJob
-	14, // 12: orrery.v1.Command.delete_job:type_name -> orrery.v1.DeleteJob
-	15, // 13: orrery.v1.Command.set_enabled:type_name -> orrery.v1.SetEnabled
-	16, // 14: orrery.v1.Command.fire:type_name -> orrery.v1.Fire
-	19, // 15: orrery.v1.Command.trigger:type_name -> orrery.v1.Trigger
-	23, // 16: orrery.v1.Command.assign:type_name -> orrery.v1.Assign
-	26, // 17: orrery.v1.Command.finish:type_name -> orrery.v1.Finish
-	28, // 18: orrery.v1.Command.lost:type_name -> orrery.v1.Lost
-	30, // 19: orrery.v1.Command.cancel:type_name -> orrery.v1.Cancel
-	31, // 20: orrery.v1.Command.forget:type_name -> orrery.v1.Forget
-	33, // 21: orrery.v1.Command.set_cluster_config:type_name -> orrery.v1.SetClusterConfig
-	34, // 22: orrery.v1.Command.set_paused:type_name -> orrery.v1.SetPaused
-	35, // 23: orrery.v1.Command.raise_version:type_name -> orrery.v1.RaiseVersion
-	36, // 24: orrery.v1.Command.drained:type_name -> orrery.v1.Drained
-	0,  // 25: orrery.v1.PutJob.job:type_name -> orrery.v1.Job
-	12, // 26: orrery.v1.PutJob.base:type_name -> orrery.v1.JobBase
-	5,  // 27: orrery.v1.PutJob.settle:type_name -> orrery.v1.Decision
-	12, // 28: orrery.v1.DeleteJob.base:type_name -> orrery.v1.JobBase
-	5,  // 29: orrery.v1.DeleteJob.settle:type_name -> orrery.v1.Decision
-	12, // 30: orrery.v1.SetEnabled.base:type_name -> orrery.v1.JobBase
-	5,  // 31: orrery.v1.SetEnabled.settle:type_name -> orrery.v1.Decision
-	17, // 32: orrery.v1.Fire.items:type_name -> orrery.v1.FireItem
-	5,  // 33: orrery.v1.FireItem.decision:type_name -> orrery.v1.Decision
-	18, // 34: orrery.v1.FireItem.members:type_name -> orrery.v1.Place
-	20, // 35: orrery.v1.Trigger.manual:type_name -> orrery.v1.Manual
-	22, // 36: orrery.v1.Trigger.chain:type_name -> orrery.v1.OutboxKey
-	21, // 37: orrery.v1.Trigger.backfill:type_name -> orrery.v1.Backfill
-	24, // 38: orrery.v1.Assign.items:type_name -> orrery.v1.AssignItem
-	25, // 39: orrery.v1.AssignItem.slots:type_name -> orrery.v1.SlotAssignment
-	18, // 40: orrery.v1.SlotAssignment.place:type_name -> orrery.v1.Place
-	27, // 41: orrery.v1.Finish.items:type_name -> orrery.v1.FinishItem
-	8,  // 42: orrery.v1.FinishItem.attempt:type_name -> orrery.v1.AttemptRef
-	7,  // 43: orrery.v1.FinishItem.result:type_name -> orrery.v1.Result
-	29, // 44: orrery.v1.Lost.items:type_name -> orrery.v1.LostItem
-	8,  // 45: orrery.v1.LostItem.attempt:type_name -> orrery.v1.AttemptRef
-	32, // 46: orrery.v1.Forget.expired:type_name -> orrery.v1.ExpiredJob
-	4,  // 47: orrery.v1.SetClusterConfig.config:type_name -> orrery.v1.ClusterConfig
-	4,  // 48: orrery.v1.StateMeta.config:type_name -> orrery.v1.ClusterConfig
-	0,  // 49: orrery.v1.JobRecord.job:type_name -> orrery.v1.Job
-	42, // 50: orrery.v1.ExecutionRecord.parents:type_name -> orrery.v1.Parent
-	43, // 51: orrery.v1.ExecutionRecord.slots:type_name -> orrery.v1.SlotRecord
-	44, // 52: orrery.v1.SlotRecord.attempts:type_name -> orrery.v1.AttemptRecord
-	7,  // 53: orrery.v1.AttemptRecord.result:type_name -> orrery.v1.Result
-	22, // 54: orrery.v1.OutboxRow.key:type_name -> orrery.v1.OutboxKey
-	42, // 55: orrery.v1.OutboxRow.parents:type_name -> orrery.v1.Parent
-	42, // 56: orrery.v1.TreeRecord.ended:type_name -> orrery.v1.Parent
-	37, // 57: orrery.v1.RequestRecord.answer:type_name -> orrery.v1.Answer
-	8,  // 58: orrery.v1.Event.attempt:type_name -> orrery.v1.AttemptRef
-	55, // 59: orrery.v1.Heartbeat.held:type_name -> orrery.v1.HeldAttempt
-	8,  // 60: orrery.v1.HeldAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 61: orrery.v1.RunAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	91, // 62: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
-	92, // 63: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
-	42, // 64: orrery.v1.RunAttempt.parents:type_name -> orrery.v1.Parent
-	8,  // 65: orrery.v1.AttemptStarted.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 66: orrery.v1.AttemptRefused.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 67: orrery.v1.CancelAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 68: orrery.v1.UpdateAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,  // 69: orrery.v1.AttemptDone.attempt:type_name -> orrery.v1.AttemptRef
-	7,  // 70: orrery.v1.AttemptDone.result:type_name -> orrery.v1.Result
-	69, // 71: orrery.v1.ClientRequest.request:type_name -> orrery.v1.Request
-	82, // 72: orrery.v1.ClientReply.response:type_name -> orrery.v1.Response
-	70, // 73: orrery.v1.Request.put_job:type_name -> orrery.v1.PutJobRequest
-	71, // 74: orrery.v1.Request.delete_job:type_name -> orrery.v1.JobRequest
-	72, // 75: orrery.v1.Request.toggle:type_name -> orrery.v1.ToggleRequest
-	73, // 76: orrery.v1.Request.run:type_name -> orrery.v1.RunRequest
-	75, // 77: orrery.v1.Request.cancel:type_name -> orrery.v1.CancelRequest
-	76, // 78: orrery.v1.Request.pause:type_name -> orrery.v1.PauseRequest
-	33, // 79: orrery.v1.Request.config:type_name -> orrery.v1.SetClusterConfig
-	77, // 80: orrery.v1.Request.get_job:type_name -> orrery.v1.GetJobRequest
-	79, // 81: orrery.v1.Request.list_jobs:type_name -> orrery.v1.ListJobsRequest
-	80, // 82: orrery.v1.Request.list_executions:type_name -> orrery.v1.ListExecutionsRequest
-	81, // 83: orrery.v1.Request.get_execution:type_name -> orrery.v1.GetExecutionRequest
-	74, // 84: orrery.v1.Request.backfill:type_name -> orrery.v1.BackfillRequest
-	78, // 85: orrery.v1.Request.status:type_name -> orrery.v1.StatusRequest
-	0,  // 86: orrery.v1.PutJobRequest.job:type_name -> orrery.v1.Job
-	93, // 87: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
-	94, // 88: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
-	37, // 89: orrery.v1.Response.answer:type_name -> orrery.v1.Answer
-	83, // 90: orrery.v1.Response.jobs:type_name -> orrery.v1.JobView
-	41, // 91: orrery.v1.Response.executions:type_name -> orrery.v1.ExecutionRecord
-	4,  // 92: orrery.v1.Response.config:type_name -> orrery.v1.ClusterConfig
-	39, // 93: orrery.v1.JobView.record:type_name -> orrery.v1.JobRecord
-	40, // 94: orrery.v1.JobView.state:type_name -> orrery.v1.JobState
-	60, // 95: orrery.v1.NotedAttempt.run:type_name -> orrery.v1.RunAttempt
-	7,  // 96: orrery.v1.NotedAttempt.result:type_name -> orrery.v1.Result
-	3,  // 97: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	3,  // 98: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	99, // [99:99] is the sub-list for method output_type
-	99, // [99:99] is the sub-list for method input_type
-	99, // [99:99] is the sub-list for extension type_name
-	99, // [99:99] is the sub-list for extension extendee
-	0,  // [0:99] is the sub-list for field type_name
+	87,  // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
+	88,  // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
+	89,  // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
+	1,   // 3: orrery.v1.Job.retry:type_name -> orrery.v1.Retry
+	2,   // 4: orrery.v1.Job.needs:type_name -> orrery.v1.Need
+	90,  // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
+	91,  // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
+	92,  // 7: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
+	6,   // 8: orrery.v1.Decision.fires:type_name -> orrery.v1.FireTime
+	10,  // 9: orrery.v1.Entry.ticket:type_name -> orrery.v1.Ticket
+	11,  // 10: orrery.v1.Entry.commands:type_name -> orrery.v1.Command
+	13,  // 11: orrery.v1.Command.put_job:type_name -> orrery.v1.PutJob
+	14,  // 12: orrery.v1.Command.delete_job:type_name -> orrery.v1.DeleteJob
+	15,  // 13: orrery.v1.Command.set_enabled:type_name -> orrery.v1.SetEnabled
+	16,  // 14: orrery.v1.Command.fire:type_name -> orrery.v1.Fire
+	19,  // 15: orrery.v1.Command.trigger:type_name -> orrery.v1.Trigger
+	23,  // 16: orrery.v1.Command.assign:type_name -> orrery.v1.Assign
+	26,  // 17: orrery.v1.Command.finish:type_name -> orrery.v1.Finish
+	28,  // 18: orrery.v1.Command.lost:type_name -> orrery.v1.Lost
+	30,  // 19: orrery.v1.Command.cancel:type_name -> orrery.v1.Cancel
+	31,  // 20: orrery.v1.Command.forget:type_name -> orrery.v1.Forget
+	33,  // 21: orrery.v1.Command.set_cluster_config:type_name -> orrery.v1.SetClusterConfig
+	34,  // 22: orrery.v1.Command.set_paused:type_name -> orrery.v1.SetPaused
+	35,  // 23: orrery.v1.Command.raise_version:type_name -> orrery.v1.RaiseVersion
+	37,  // 24: orrery.v1.Command.drained:type_name -> orrery.v1.Drained
+	36,  // 25: orrery.v1.Command.clear_history:type_name -> orrery.v1.ClearHistory
+	0,   // 26: orrery.v1.PutJob.job:type_name -> orrery.v1.Job
+	12,  // 27: orrery.v1.PutJob.base:type_name -> orrery.v1.JobBase
+	5,   // 28: orrery.v1.PutJob.settle:type_name -> orrery.v1.Decision
+	12,  // 29: orrery.v1.DeleteJob.base:type_name -> orrery.v1.JobBase
+	5,   // 30: orrery.v1.DeleteJob.settle:type_name -> orrery.v1.Decision
+	12,  // 31: orrery.v1.SetEnabled.base:type_name -> orrery.v1.JobBase
+	5,   // 32: orrery.v1.SetEnabled.settle:type_name -> orrery.v1.Decision
+	17,  // 33: orrery.v1.Fire.items:type_name -> orrery.v1.FireItem
+	5,   // 34: orrery.v1.FireItem.decision:type_name -> orrery.v1.Decision
+	18,  // 35: orrery.v1.FireItem.members:type_name -> orrery.v1.Place
+	20,  // 36: orrery.v1.Trigger.manual:type_name -> orrery.v1.Manual
+	22,  // 37: orrery.v1.Trigger.chain:type_name -> orrery.v1.OutboxKey
+	21,  // 38: orrery.v1.Trigger.backfill:type_name -> orrery.v1.Backfill
+	24,  // 39: orrery.v1.Assign.items:type_name -> orrery.v1.AssignItem
+	25,  // 40: orrery.v1.AssignItem.slots:type_name -> orrery.v1.SlotAssignment
+	18,  // 41: orrery.v1.SlotAssignment.place:type_name -> orrery.v1.Place
+	27,  // 42: orrery.v1.Finish.items:type_name -> orrery.v1.FinishItem
+	8,   // 43: orrery.v1.FinishItem.attempt:type_name -> orrery.v1.AttemptRef
+	7,   // 44: orrery.v1.FinishItem.result:type_name -> orrery.v1.Result
+	29,  // 45: orrery.v1.Lost.items:type_name -> orrery.v1.LostItem
+	8,   // 46: orrery.v1.LostItem.attempt:type_name -> orrery.v1.AttemptRef
+	32,  // 47: orrery.v1.Forget.expired:type_name -> orrery.v1.ExpiredJob
+	4,   // 48: orrery.v1.SetClusterConfig.config:type_name -> orrery.v1.ClusterConfig
+	4,   // 49: orrery.v1.StateMeta.config:type_name -> orrery.v1.ClusterConfig
+	0,   // 50: orrery.v1.JobRecord.job:type_name -> orrery.v1.Job
+	43,  // 51: orrery.v1.ExecutionRecord.parents:type_name -> orrery.v1.Parent
+	44,  // 52: orrery.v1.ExecutionRecord.slots:type_name -> orrery.v1.SlotRecord
+	45,  // 53: orrery.v1.SlotRecord.attempts:type_name -> orrery.v1.AttemptRecord
+	7,   // 54: orrery.v1.AttemptRecord.result:type_name -> orrery.v1.Result
+	22,  // 55: orrery.v1.OutboxRow.key:type_name -> orrery.v1.OutboxKey
+	43,  // 56: orrery.v1.OutboxRow.parents:type_name -> orrery.v1.Parent
+	43,  // 57: orrery.v1.TreeRecord.ended:type_name -> orrery.v1.Parent
+	38,  // 58: orrery.v1.RequestRecord.answer:type_name -> orrery.v1.Answer
+	8,   // 59: orrery.v1.Event.attempt:type_name -> orrery.v1.AttemptRef
+	56,  // 60: orrery.v1.Heartbeat.held:type_name -> orrery.v1.HeldAttempt
+	8,   // 61: orrery.v1.HeldAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	8,   // 62: orrery.v1.RunAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	93,  // 63: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
+	94,  // 64: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
+	43,  // 65: orrery.v1.RunAttempt.parents:type_name -> orrery.v1.Parent
+	8,   // 66: orrery.v1.AttemptStarted.attempt:type_name -> orrery.v1.AttemptRef
+	8,   // 67: orrery.v1.AttemptRefused.attempt:type_name -> orrery.v1.AttemptRef
+	8,   // 68: orrery.v1.CancelAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	8,   // 69: orrery.v1.UpdateAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	8,   // 70: orrery.v1.AttemptDone.attempt:type_name -> orrery.v1.AttemptRef
+	7,   // 71: orrery.v1.AttemptDone.result:type_name -> orrery.v1.Result
+	70,  // 72: orrery.v1.ClientRequest.request:type_name -> orrery.v1.Request
+	84,  // 73: orrery.v1.ClientReply.response:type_name -> orrery.v1.Response
+	71,  // 74: orrery.v1.Request.put_job:type_name -> orrery.v1.PutJobRequest
+	72,  // 75: orrery.v1.Request.delete_job:type_name -> orrery.v1.JobRequest
+	73,  // 76: orrery.v1.Request.toggle:type_name -> orrery.v1.ToggleRequest
+	74,  // 77: orrery.v1.Request.run:type_name -> orrery.v1.RunRequest
+	77,  // 78: orrery.v1.Request.cancel:type_name -> orrery.v1.CancelRequest
+	78,  // 79: orrery.v1.Request.pause:type_name -> orrery.v1.PauseRequest
+	33,  // 80: orrery.v1.Request.config:type_name -> orrery.v1.SetClusterConfig
+	79,  // 81: orrery.v1.Request.get_job:type_name -> orrery.v1.GetJobRequest
+	81,  // 82: orrery.v1.Request.list_jobs:type_name -> orrery.v1.ListJobsRequest
+	82,  // 83: orrery.v1.Request.list_executions:type_name -> orrery.v1.ListExecutionsRequest
+	83,  // 84: orrery.v1.Request.get_execution:type_name -> orrery.v1.GetExecutionRequest
+	76,  // 85: orrery.v1.Request.backfill:type_name -> orrery.v1.BackfillRequest
+	80,  // 86: orrery.v1.Request.status:type_name -> orrery.v1.StatusRequest
+	75,  // 87: orrery.v1.Request.clear_history:type_name -> orrery.v1.ClearHistoryRequest
+	0,   // 88: orrery.v1.PutJobRequest.job:type_name -> orrery.v1.Job
+	95,  // 89: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
+	96,  // 90: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
+	38,  // 91: orrery.v1.Response.answer:type_name -> orrery.v1.Answer
+	85,  // 92: orrery.v1.Response.jobs:type_name -> orrery.v1.JobView
+	42,  // 93: orrery.v1.Response.executions:type_name -> orrery.v1.ExecutionRecord
+	4,   // 94: orrery.v1.Response.config:type_name -> orrery.v1.ClusterConfig
+	40,  // 95: orrery.v1.JobView.record:type_name -> orrery.v1.JobRecord
+	41,  // 96: orrery.v1.JobView.state:type_name -> orrery.v1.JobState
+	61,  // 97: orrery.v1.NotedAttempt.run:type_name -> orrery.v1.RunAttempt
+	7,   // 98: orrery.v1.NotedAttempt.result:type_name -> orrery.v1.Result
+	3,   // 99: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	3,   // 100: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	101, // [101:101] is the sub-list for method output_type
+	101, // [101:101] is the sub-list for method input_type
+	101, // [101:101] is the sub-list for extension type_name
+	101, // [101:101] is the sub-list for extension extendee
+	0,   // [0:101] is the sub-list for field type_name
 }
 
 func init() { file_orrery_proto_init() }
@@ -7885,13 +8026,14 @@ func file_orrery_proto_init() {
 		(*Command_SetPaused)(nil),
 		(*Command_RaiseVersion)(nil),
 		(*Command_Drained)(nil),
+		(*Command_ClearHistory)(nil),
 	}
 	file_orrery_proto_msgTypes[19].OneofWrappers = []any{
 		(*Trigger_Manual)(nil),
 		(*Trigger_Chain)(nil),
 		(*Trigger_Backfill)(nil),
 	}
-	file_orrery_proto_msgTypes[69].OneofWrappers = []any{
+	file_orrery_proto_msgTypes[70].OneofWrappers = []any{
 		(*Request_PutJob)(nil),
 		(*Request_DeleteJob)(nil),
 		(*Request_Toggle)(nil),
@@ -7905,6 +8047,7 @@ func file_orrery_proto_init() {
 		(*Request_GetExecution)(nil),
 		(*Request_Backfill)(nil),
 		(*Request_Status)(nil),
+		(*Request_ClearHistory)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -7912,7 +8055,7 @@ func file_orrery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orrery_proto_rawDesc), len(file_orrery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   95,
+			NumMessages:   97,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
