@@ -73,6 +73,7 @@ func (h raftHost) Records() []disk.Record { return h.life.member.disk.Records("r
 
 func (h raftHost) Note(e raft.Event)       { h.life.member.world.raftNoted(h.life.member, e) }
 func (h raftHost) Probe(name string)       { h.life.member.world.probe(name) }
+func (h raftHost) Probe(name string)       { h.life.member.world.probe(name) }
 func (h raftHost) Chance(what string) bool { return h.life.member.world.buggify(what) }
 
 // gossipHost is what the model of gossip needs of one life of a member.
