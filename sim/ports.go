@@ -22,10 +22,6 @@ func (e *env) Now() time.Time      { return e.life.member.wall() }
 func (e *env) Boot() time.Duration { return e.life.member.boot() }
 
 func (e *env) Send(to actors.Address, msg any) {
-	w := e.life.member.world
-	if w.cover != nil {
-		w.cover.did(to.Actor + "." + w.trace.nameOf(msg))
-	}
 	if to.Member == "" || to.Member == e.life.member.name {
 		e.life.host.post(to.Actor, msg)
 		return
@@ -63,16 +59,12 @@ func (h raftHost) Deliver(name string, msg any) {
 
 func (h raftHost) Write(records []disk.Record, done func(err string)) {
 	l := h.life
-	for _, r := range records {
-		l.member.world.logs(l.member, r)
-	}
 	l.member.disk.Write(records, func(err string) { l.lane.run(func() { done(err) }) })
 }
 
 func (h raftHost) Records() []disk.Record { return h.life.member.disk.Records("raft/") }
 
 func (h raftHost) Note(e raft.Event)       { h.life.member.world.raftNoted(h.life.member, e) }
-func (h raftHost) Probe(name string)       { h.life.member.world.probe(name) }
 func (h raftHost) Probe(name string)       { h.life.member.world.probe(name) }
 func (h raftHost) Chance(what string) bool { return h.life.member.world.buggify(what) }
 
