@@ -1,10 +1,12 @@
 package scenario
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 func TestFaultsMeanWhatTheySay(t *testing.T) {
@@ -23,6 +25,7 @@ func TestFaultsMeanWhatTheySay(t *testing.T) {
 		"delay 1ms..80ms":       {Verb: Delay, Amount: Range{time.Millisecond, 80 * time.Millisecond}},
 		"heal":                  {Verb: Heal},
 		"heal core":             {Verb: Heal, Core: true},
+		"heal core m1, m3":      {Verb: Heal, Core: true, Targets: []Target{"m1", "m3"}},
 
 		"corrupt 1% for 10s":             {Verb: Corrupt, Chance: 10_000, For: Exactly(10 * time.Second)},
 		"skew m2 ahead 3s..10s for 1m":   {Verb: Skew, Targets: []Target{"m2"}, Way: Ahead, Amount: Range{3 * time.Second, 10 * time.Second}, For: Exactly(time.Minute)},
@@ -70,5 +73,111 @@ func TestFaultsOnOneLineShareMomentAndDuration(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, s.Faults, alike); diff != "" {
 		t.Errorf("faults differ (-want +got):\n%s", diff)
+	}
+}
+
+// What the nemesis did is kept as faults of which everything is said, to the nanosecond. They are printed, and done again.
+func TestAScheduleIsAScenario(t *testing.T) {
+	at := func(d time.Duration) When { return When{Kind: At, Span: Exactly(d)} }
+	const odd = 73_218_374_982 * time.Nanosecond
+	schedule := []Fault{
+		{When: at(0), Verb: Drop, Chance: 1},
+		{When: at(odd), Verb: Pause, Targets: []Target{"m1", "m3"}, For: Exactly(odd)},
+		{When: at(odd + 1), Verb: Skew, Targets: []Target{"m1"}, Way: Behind, Amount: Exactly(time.Microsecond + 1)},
+		{When: at(odd + 1), Verb: Partition, Targets: []Target{"m1"}, Cut: CutOneWay, Others: []Target{"m2", "m4"}, For: Exactly(1)},
+		{When: at(odd + time.Hour), Verb: Slow, Targets: []Target{"m5"}, Amount: Range{Lo: 1, Hi: 2}},
+		{When: at(26*time.Hour - 1), Verb: Heal, Core: true, Targets: []Target{"m2", "m3", "m5"}},
+	}
+	s := mustParse(t, "members 3 servers, 2 agents\nlasts 2d\nsometimes drop 2%")
+	s.Faults = schedule
+	checkRoundTrip(t, s)
+	if got, want := Line(schedule[1]), "at 1m13.218374982s pause m1, m3 for 1m13.218374982s"; got != want {
+		t.Errorf("the line is %q, want %q", got, want)
+	}
+}
+
+func TestALineOfAFaultParsesToIt(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawScenario(t)
+		faults := s.Faults
+		for _, f := range faults[1:] {
+			s.Faults = []Fault{faults[0], f}
+			rest := *s
+			rest.Faults = nil
+			text := string(Print(&rest)) + Line(faults[0]) + "\n" + Line(f)
+			got, err := Parse("x.scenario", []byte(text))
+			if err != nil {
+				t.Fatalf("%q is refused: %v", Line(f), err)
+			}
+			if diff := cmp.Diff(s.Faults, got.Faults, alike); diff != "" {
+				t.Fatalf("%q is another fault (-before +after):\n%s", Line(f), diff)
+			}
+		}
+	})
+}
+
+func TestAFaultSaysWhatItDoesWithoutItsMoment(t *testing.T) {
+	tests := map[string]string{
+		"at 1m crash m1 for 5s":                          "crash m1 for 5s",
+		"at 2m..3m crash m1, leader every 5s":            "crash m1, leader",
+		"about every 5s swarm crash, drop from 1m to 2m": "swarm crash, drop",
+		"at firing skew any ahead 1s..2s for 3s..4s":     "skew any ahead 1s..2s for 3s..4s",
+		"sometimes corrupt 0.01%":                        "corrupt 0.01%",
+		"at 1m clog m1 > m2":                             "clog m1 > m2",
+		"at 1m transfer-leader":                          "transfer-leader",
+	}
+	for line, want := range tests {
+		f := mustParse(t, preamble+line).Faults[0]
+		if got := f.String(); got != want {
+			t.Errorf("%q does %q, want %q", line, got, want)
+		}
+		if got := Line(f); got != line {
+			t.Errorf("%q becomes the line %q", line, got)
+		}
+	}
+}
+
+func TestASwarmDrawsAllThatBreaksSomething(t *testing.T) {
+	no := []Verb{Heal, Restart, Resume, Rejoin, Swarm}
+	drawn := FaultVerbs()
+	for _, v := range faultVerbs.now {
+		if slices.Contains(drawn, v) == slices.Contains(no, v) {
+			t.Errorf("a swarm draws %s: %v", v, slices.Contains(drawn, v))
+		}
+	}
+	drawn[0] = Heal
+	if FaultVerbs()[0] == Heal {
+		t.Error("writing to the list changes the language")
+	}
+}
+
+func TestWhatIsKnownOfVerbs(t *testing.T) {
+	noisy := []Verb{Drop, Duplicate, Delay, Corrupt}
+	hitNobody := append([]Verb{Partition, Clog, TransferLeader, Heal, Swarm}, noisy...)
+	for _, v := range faultVerbs.now {
+		if HitsMembers(v) == slices.Contains(hitNobody, v) {
+			t.Errorf("%s hits members: %v", v, HitsMembers(v))
+		}
+		if Noisy(v) != slices.Contains(noisy, v) {
+			t.Errorf("%s is noisy: %v", v, Noisy(v))
+		}
+	}
+	if HitsMembers("krash") || Noisy("krash") {
+		t.Error("a word that is no verb does something")
+	}
+}
+
+func TestDrawnScenariosHaveEveryVerb(t *testing.T) {
+	drawn := map[Verb]bool{}
+	generator := rapid.Custom(drawScenario)
+	for i := range 500 {
+		for _, f := range generator.Example(i).Faults {
+			drawn[f.Verb] = true
+		}
+	}
+	for _, v := range faultVerbs.now {
+		if !drawn[v] {
+			t.Errorf("%s is in none of the scenarios", v)
+		}
 	}
 }

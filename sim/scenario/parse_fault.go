@@ -200,6 +200,9 @@ func (k faultKind) chance(l *line) Chance {
 }
 
 func (k faultKind) amount(l *line) Range {
+	if k.has(aWay) && strings.HasPrefix(l.ahead(0), "-") {
+		l.failf("%s is negative; the word before it says the direction (%s)", quote(l.ahead(0)), k.ways.list())
+	}
 	r := l.positive()
 	if l.ok() && k.longest > 0 && r.Hi > k.longest {
 		l.failf("%s takes at most %s, not %s", k.verb, formatDuration(k.longest), formatDuration(r.Hi))
@@ -219,8 +222,11 @@ func readAmong(l *line) []Verb {
 	return among
 }
 
+// aDrawnFault is what is missing where a swarm's list ends too early. It is put together once: files may hold a great many.
+var aDrawnFault = "a fault (" + swarmVerbs.list() + ")"
+
 func readDrawn(l *line) Verb {
-	word := l.word("a fault (" + swarmVerbs.list() + ")")
+	word := l.word(aDrawnFault)
 	switch {
 	case !l.ok() || swarmVerbs.has(word):
 	case faultVerbs.has(word):
@@ -235,8 +241,10 @@ func readTargets(l *line) []Target {
 	return unique(l, list(l, func() Target { return readTarget(l) }))
 }
 
+var aTarget = "a target (" + targets.list() + ", or members such as m1, m2)"
+
 func readTarget(l *line) Target {
-	word := l.word("a target (" + targets.list() + ", or members such as m1, m2)")
+	word := l.word(aTarget)
 	if l.ok() && memberNumber(word) == 0 && !targets.has(word) {
 		l.failf("unknown target %s%s (targets are %s, or members such as m1, m2)", quote(word), didYouMean(word, targets.now), targets.list())
 	}

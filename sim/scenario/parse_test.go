@@ -189,6 +189,7 @@ seeds 3..9
 lasts 10m
 starts 2026-03-29T02:50:00+02:00
 zone Europe/Berlin
+set soak, smoke
 tag m4, m5 role=web disk=ssd
 slots m1, m4 2
 cluster lost-after 30s misfire-after 10s heartbeat 1s max-clock-skew 500ms history-max-bytes 65536
@@ -196,6 +197,7 @@ network latency 2ms
 clients 4 put, get rate 30/m
 clients 1 pause timeout 1s
 promise calm within 20s of heal
+promise timely within 2s
 waive no-overlap because "so \"it\" goes"
 expect probe p
 knob k
@@ -210,6 +212,7 @@ must-break chain-once
 		Starts:  time.Date(2026, 3, 29, 0, 50, 0, 0, time.UTC),
 		Zone:    "Europe/Berlin",
 		Engines: []Engine{EngineModel},
+		Sets:    []string{"soak", "smoke"},
 		Tags: []Tag{
 			{Member: "m4", Key: "role", Value: "web"}, {Member: "m4", Key: "disk", Value: "ssd"},
 			{Member: "m5", Key: "role", Value: "web"}, {Member: "m5", Key: "disk", Value: "ssd"},
@@ -224,7 +227,7 @@ must-break chain-once
 			{N: 4, Ops: []Op{OpPut, OpGet}, Rate: Rate{30, time.Minute}, Timeout: 5 * time.Second},
 			{N: 1, Ops: []Op{OpPause}, Rate: Rate{1, time.Second}, Timeout: time.Second},
 		},
-		Promises:   []Promise{{Name: Calm, Within: 20 * time.Second}},
+		Promises:   []Promise{{Name: Calm, Within: 20 * time.Second}, {Name: Timely, Within: 2 * time.Second}},
 		Waivers:    []Waiver{{Promise: NoOverlap, Because: `so "it" goes`}},
 		Expects:    []Expect{{Probe: "p"}},
 		Knobs:      []Knob{{Name: "k"}},
@@ -303,7 +306,7 @@ func TestNearestWord(t *testing.T) {
 
 func TestACloneIsIndependent(t *testing.T) {
 	s := mustParse(t, whole(strings.Join([]string{
-		"members 3 servers, 2 agents", "lasts 10m", "job a manually", "tag m1 a=b", "slots m1 2", "clients 1 get", "at 1s run a",
+		"members 3 servers, 2 agents", "lasts 10m", "set smoke", "job a manually", "tag m1 a=b", "slots m1 2", "clients 1 get", "at 1s run a",
 		"at 2s crash m1", "promise calm", `waive chain-once because "x"`, "expect probe p", "knob k", "must-break no-overlap",
 	}, "\n")))
 	before := string(Print(s))
@@ -311,6 +314,7 @@ func TestACloneIsIndependent(t *testing.T) {
 	if diff := cmp.Diff(s, c); diff != "" {
 		t.Fatalf("the clone differs:\n%s", diff)
 	}
+	c.Sets[0] = "soak"
 	c.Engines[0], c.Tags[0].Key, c.Slots[0].N, c.Jobs[0].Name, c.Clients[0].N = "x", "x", 9, "x", 9
 	c.Steps[0].Job, c.Faults[0].Verb, c.Promises[0].Name, c.Waivers[0].Because = "x", Pause, StatesAgree, "y"
 	c.Expects[0].Probe, c.Knobs[0].Name, c.MustBreaks[0].Promise = "x", "x", Calm

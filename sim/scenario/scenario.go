@@ -134,7 +134,8 @@ const EngineModel Engine = "model"
 
 var engines = vocabulary[Engine]{kind: "engine", now: []Engine{EngineModel}, later: []Engine{"sandbox", "live"}}
 
-// sets is the collections of scenarios that are run together: at each change, for each fault, and overnight.
+// sets is the collections of scenarios that are run together. Smoke is for each change, faults has each fault in some scenario, and
+// soak is for who has hours.
 var sets = vocabulary[string]{kind: "set", now: []string{"smoke", "faults", "soak"}}
 
 // What a scenario gets that does not say otherwise.
