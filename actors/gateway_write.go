@@ -71,6 +71,8 @@ func jobWanted(r *orrerypb.Request) (name string, wanted bool) {
 		return b.Toggle.GetName(), true
 	case *orrerypb.Request_Backfill:
 		return b.Backfill.GetName(), true
+	case *orrerypb.Request_ClearHistory:
+		return b.ClearHistory.GetName(), true
 	}
 	return "", false
 }
@@ -98,6 +100,9 @@ func (g *Gateway) jobRead(m JobRead) {
 		command.Body, err = edit.toggle(b.Toggle)
 	case *orrerypb.Request_Backfill:
 		command.Body, err = edit.backfill(b.Backfill)
+	case *orrerypb.Request_ClearHistory:
+		command.Body = edit.clear(b.ClearHistory)
+		err = g.checkRaised(command, m)
 	}
 	if err != nil {
 		g.finish(r, refusalOf(err))

@@ -26,6 +26,7 @@ const (
 	KnobAnswerUnavailableForUnknown = "answer-unavailable-for-unknown"
 	KnobRetryAsNew                  = "retry-as-new"
 	KnobReadWithoutQuorum           = "read-without-quorum"
+	KnobApplyNewEarly               = "apply-new-early"
 )
 
 // Knobs lists every name that an actor of this package asks Env.Knob for.
@@ -52,4 +53,5 @@ var Knobs = orrery.Knobs{
 	{Name: KnobAnswerUnavailableForUnknown, Component: "Gateway", Breaks: "the gateway says of a write that may have happened that it did not"},
 	{Name: KnobRetryAsNew, Component: "Gateway", Breaks: "the gateway sends a write again under another request id"},
 	{Name: KnobReadWithoutQuorum, Component: "Gateway", Breaks: "the gateway answers consistent reads without asking whether it still leads"},
+	{Name: KnobApplyNewEarly, Component: "Gateway", Breaks: "the gateway proposes a command that some server may not know yet"},
 }

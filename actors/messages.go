@@ -298,11 +298,12 @@ type ReadJob struct {
 }
 
 type JobRead struct {
-	Ref    uint64
-	Record *orrerypb.JobRecord // nil: no such job
-	State  *orrerypb.JobState
-	Paused bool
-	Config orrery.ClusterConfig
+	Ref     uint64
+	Record  *orrerypb.JobRecord // nil: no such job
+	State   *orrerypb.JobState
+	Paused  bool
+	Config  orrery.ClusterConfig
+	Version uint32 // of Apply, that the state was raised to
 }
 
 // Read asks for the answer to a reading request of a client. It answers ReadDone.

@@ -27,10 +27,6 @@ const (
 	// worth of the fastest log. Who comes later is better told now than later.
 	maxQueue = 16_384
 
-	// needsVersion is the version of Apply that the commands of this build need. A new
-	// command that needs more says so only once the state's version was raised.
-	needsVersion = 1
-
 	// proposeDeadline is how long an outcome may take. A log that has not answered by
 	// then is cut off and does not know it yet: longer than any election.
 	proposeDeadline = 10 * time.Second
@@ -194,15 +190,15 @@ func (p *Proposer) batch() []waitingCommand {
 func (p *Proposer) fly(batch []waitingCommand) {
 	p.seq++
 	entry := &orrerypb.Entry{
-		NeedsVersion: needsVersion,
-		Term:         p.term,
-		Ticket:       &orrerypb.Ticket{Member: p.env.Self(), Incarnation: p.env.Incarnation(), Seq: p.seq},
-		Commands:     make([]*orrerypb.Command, len(batch)),
+		Term:     p.term,
+		Ticket:   &orrerypb.Ticket{Member: p.env.Self(), Incarnation: p.env.Incarnation(), Seq: p.seq},
+		Commands: make([]*orrerypb.Command, len(batch)),
 	}
 	f := flight{seq: p.seq, askers: make([]asker, len(batch))}
 	fires, edits := false, false
 	for i, w := range batch {
 		entry.Commands[i], f.askers[i] = w.command, w.asker
+		entry.NeedsVersion = max(entry.NeedsVersion, store.NeedsVersion(w.command))
 		fires = fires || w.command.GetFire() != nil
 		edits = edits || isWrite(w.command)
 	}
@@ -299,7 +295,7 @@ func (p *Proposer) tell(to asker, outcome Proposed) {
 func isWrite(c *orrerypb.Command) bool {
 	switch c.Body.(type) {
 	case *orrerypb.Command_PutJob, *orrerypb.Command_DeleteJob, *orrerypb.Command_SetEnabled,
-		*orrerypb.Command_SetClusterConfig, *orrerypb.Command_SetPaused:
+		*orrerypb.Command_SetClusterConfig, *orrerypb.Command_SetPaused, *orrerypb.Command_ClearHistory:
 		return true
 	}
 	return false

@@ -43,5 +43,8 @@ func (s *Store) readDue(m ReadDue) DueRead {
 
 func (s *Store) readJob(m ReadJob) JobRead {
 	record, state := s.state.Job(m.Name)
-	return JobRead{Ref: m.Ref, Record: record, State: state, Paused: s.state.Paused(), Config: s.state.Config()}
+	return JobRead{
+		Ref: m.Ref, Record: record, State: state,
+		Paused: s.state.Paused(), Config: s.state.Config(), Version: s.state.Meta().GetVersion(),
+	}
 }

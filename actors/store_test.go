@@ -29,7 +29,7 @@ func newTestStore(t *testing.T) (*fakeEnv, *sinkLog, *store.State) {
 
 // committed is an entry with commands, of a ticket.
 func committed(index, term uint64, ticket *orrerypb.Ticket, commands ...*orrerypb.Command) store.Committed {
-	entry, err := wire.EncodeEntry(&orrerypb.Entry{NeedsVersion: needsVersion, Term: term, Ticket: ticket, Commands: commands})
+	entry, err := wire.EncodeEntry(&orrerypb.Entry{NeedsVersion: firstVersion, Term: term, Ticket: ticket, Commands: commands})
 	if err != nil {
 		panic(err)
 	}
