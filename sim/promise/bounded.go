@@ -19,6 +19,7 @@ type load struct {
 	open     int // executions, most there were at once
 	history  int // closed executions, most that the jobs' own retention keeps
 	requests int // answers that may not be forgotten yet
+	notes    int // notifications that may not have left yet
 	held     int // seconds of the longest time for which the network held frames back
 }
 
@@ -27,27 +28,27 @@ type load struct {
 // stays below by a factor of two or more.
 var bounds = map[string]bound{
 	"mailbox": {
-		func(l load) int { return 2000 + 100*l.members + 4*l.open },
-		"a minute of each member's heartbeats and what they ask for, and four words for each open execution",
+		func(l load) int { return 1000 + 50*l.members + 4*l.open },
+		"the heartbeats that each member sends in a pause, and four words for each open execution",
 	},
 	"held frames": {
 		func(l load) int { return (1 + l.held) * (500 + 50*l.members) },
 		"what the members say to each other in each second of the longest clog",
 	},
 	"timers": {
-		func(l load) int { return 5000 + 500*l.members + 20*l.open },
+		func(l load) int { return 1000 + 200*l.members + 20*l.open },
 		"a frame on its way is a timer, and each execution has some: its process, its limits, its redelivery",
 	},
 	"state rows": {
-		func(l load) int { return 100 + 8*l.jobs + 24*l.open + 5*l.history + 2*l.requests + notesKept },
-		"a handful of rows for each job, open execution, closed execution and answer that is kept",
+		func(l load) int { return 100 + 8*l.jobs + 24*l.open + 5*l.history + 2*l.requests + l.notes },
+		"a handful of rows for each job, open execution, closed execution, answer and notification",
 	},
 	"log entries": {
-		func(load) int { return 8 * snapshotEvery },
+		func(load) int { return 4 * snapshotEvery },
 		"a snapshot is taken every 512 entries and may be under way while others come",
 	},
 	"disk records": {
-		func(l load) int { return 8*snapshotEvery + 4*l.open + 1000 },
+		func(l load) int { return 4*snapshotEvery + 4*l.open + 500 },
 		"the log, the pieces of snapshots, and a note or two for each attempt that is not acknowledged",
 	},
 	"requests kept": {
@@ -64,9 +65,8 @@ const (
 	// snapshotEvery is after how many entries the model of raft takes a snapshot.
 	snapshotEvery = 512
 
-	// notesKept is how many notifications wait at most, as package store bounds them. Were
-	// the bound on rows finer, it would judge how long the notifier was away.
-	notesKept = 10_000
+	// leastRecord is how many bytes an execution of the history takes at least.
+	leastRecord = 64
 
 	// forgetsLate is how long what may be forgotten can still be there while somebody
 	// leads: the janitor comes by every minute, and ten seconds after a change.
@@ -100,8 +100,9 @@ func whose(member string) string {
 // loads tell the load of a run up to a moment.
 type loads struct {
 	load
-	h     *History
-	asked []time.Duration // when answers began to be kept
+	h      *History
+	asked  []time.Duration // when answers began to be kept
+	closed []time.Duration // when executions came to the history
 }
 
 func newLoads(h *History) *loads {
@@ -111,8 +112,10 @@ func newLoads(h *History) *loads {
 	for _, x := range led.executions {
 		if x.closed.happened() {
 			closed[x.job]++
+			l.closed = append(l.closed, x.closed.at)
 		}
 	}
+	slices.Sort(l.closed)
 	for _, j := range led.jobs {
 		kept := 0
 		for _, v := range j.versions {
@@ -137,12 +140,18 @@ func (l *loads) at(at time.Duration) load {
 	cfg := l.h.Config.WithDefaults()
 	now := l.load
 	// Nobody forgets anything while nobody leads, nor at once.
-	late := forgetsLate + l.h.leaderless(at)
-	old, _ := slices.BinarySearch(l.asked, at-late-cfg.RequestsMaxAge)
-	recent, _ := slices.BinarySearch(l.asked, at-late)
-	all, _ := slices.BinarySearch(l.asked, at+1)
-	now.requests = min(all-old, cfg.RequestsKept+all-recent)
+	late := at - forgetsLate - l.h.leaderless(at)
+	now.notes = between(l.closed, late, at)
+	now.history = min(l.history, int(cfg.HistoryMaxBytes/leastRecord)+now.notes)
+	now.requests = min(between(l.asked, late-cfg.RequestsMaxAge, at), cfg.RequestsKept+between(l.asked, late, at))
 	return now
+}
+
+// between counts moments, which ascend, from one to another.
+func between(moments []time.Duration, from, to time.Duration) int {
+	begin, _ := slices.BinarySearch(moments, from)
+	end, _ := slices.BinarySearch(moments, to+1)
+	return end - begin
 }
 
 // leaderless is for how long, up to a moment, no server believed that it led.
@@ -164,18 +173,10 @@ func (h *History) leaderless(until time.Duration) (sum time.Duration) {
 // longestClog is the longest time for which frames were held back, in whole seconds.
 func (h *History) longestClog() int {
 	longest := time.Duration(0)
-	for _, f := range h.Faults {
-		if f.Verb == "clog" {
+	for i := range h.Faults {
+		if f := &h.Faults[i]; f.Verb == "clog" {
 			longest = max(longest, f.until(h)-f.From)
 		}
 	}
 	return int((longest + time.Second - 1) / time.Second)
-}
-
-// until is when a fault was mended; one that never was lasts to the end of the run.
-func (f Fault) until(h *History) time.Duration {
-	if f.To < 0 {
-		return h.End
-	}
-	return f.To
 }

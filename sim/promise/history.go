@@ -50,6 +50,7 @@ type Member struct {
 	Name   string
 	Server bool
 	Tags   map[string]string
+	Slots  int // attempts that it carries at once; 0: no limit
 }
 
 // Commit is one entry of the log, with what a replica that nobody disturbed made of it.

@@ -26,6 +26,7 @@ var All = []Promise{
 	promised("chain-once", "each qualifying parent execution has exactly one decision for each child, and the child starts only after the parent ended", chainOnce),
 	promised("result-kept", "each attempt's recorded outcome and output equal what its process did, and none is left out", resultKept),
 	promised("targets-respected", "attempts run only on members that match, and on as many as were asked for", targetsRespected),
+	promised("timely", "while nothing is broken, what is due is decided and started within a bound", timely),
 	promised("acked-is-durable", "what a client was told is done happened exactly once, and what it was told did not happen did not", ackedIsDurable),
 	promised("states-agree", "servers at the same applied index have the same state, and a restored snapshot equals the replayed log", statesAgree),
 	promised("one-leader-per-term", "a term has at most one leader", oneLeaderPerTerm),
