@@ -13,7 +13,10 @@ const Million = 1_000_000
 // Stream returns the stream of chance for the concern called name under seed. Streams of one seed are
 // independent, so that a concern which draws more, or a new one, does not reshuffle the others. The same
 // arguments give the same stream on every machine and with every release: repro files rely on it.
-func Stream(seed uint64, name string) *rand.Rand {
+func Stream(seed uint64, name string) *rand.Rand { return rand.New(Source(seed, name)) }
+
+// Source returns what [Stream] draws from, for a caller that wants to begin it anew later.
+func Source(seed uint64, name string) *rand.PCG {
 	const (
 		offset = 0xcbf29ce484222325 // FNV-1a, 64 bits
 		prime  = 0x00000100000001b3
@@ -28,7 +31,7 @@ func Stream(seed uint64, name string) *rand.Rand {
 	state := scatter(seed+golden) ^ hash
 	hi := state + golden
 	lo := hi + golden
-	return rand.New(rand.NewPCG(scatter(hi), scatter(lo)))
+	return rand.NewPCG(scatter(hi), scatter(lo))
 }
 
 // scatter is the finaliser of splitmix64: a bijection in which each bit of x moves about half of all bits.

@@ -141,6 +141,9 @@ func (n *Net) Faults() []string {
 	return names
 }
 
+// Held returns how many frames wait in clogs.
+func (n *Net) Held() int { return n.held }
+
 // Connected reports whether both endpoints are up and no cut lies between them in this direction.
 func (n *Net) Connected(from, to string) bool {
 	return n.IsUp(from) && n.IsUp(to) && n.link(pair{n.index[from], n.index[to]}).cuts == 0
@@ -179,6 +182,7 @@ func (n *Net) lift(dst []Delivery, now time.Duration, f *fault, on pair) []Deliv
 	}
 	l.noise = l.noise.minus(f.noise)
 	if l.clogs == 0 {
+		n.held -= len(l.held)
 		dst = l.release(dst, now)
 	}
 	return dst

@@ -44,18 +44,29 @@ type Delivery struct {
 // up, so it is appended lowest byte first: otherwise a burst across the seam would be none to it.
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
+// SealSize is how many bytes a seal has.
+const SealSize = crc32.Size
+
 // Seal appends to b the checksum that [Unseal] checks. Like append it may write into b's spare capacity.
-func Seal(b []byte) []byte {
-	return binary.LittleEndian.AppendUint32(b, crc32.Checksum(b, castagnoli))
-}
+func Seal(b []byte) []byte { return SealFor(0, b) }
 
 // Unseal returns what was sealed, without a copy, or an error when it is not what [Seal] returned.
-func Unseal(sealed []byte) ([]byte, error) {
-	end := len(sealed) - crc32.Size
+func Unseal(sealed []byte) ([]byte, error) { return UnsealFor(0, sealed) }
+
+// SealFor seals b so that only [UnsealFor] with the same cluster takes it: the checksum begins with the
+// cluster's number. It stands for the secret that real clusters share.
+func SealFor(cluster uint32, b []byte) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.Update(cluster, castagnoli, b))
+}
+
+// UnsealFor returns what was sealed for the cluster, without a copy, or an error when it is not what
+// [SealFor] returned.
+func UnsealFor(cluster uint32, sealed []byte) ([]byte, error) {
+	end := len(sealed) - SealSize
 	if end < 0 {
-		return nil, fmt.Errorf("unseal frame: %d bytes, want at least the %d of a checksum", len(sealed), crc32.Size)
+		return nil, fmt.Errorf("unseal frame: %d bytes, want at least the %d of a checksum", len(sealed), SealSize)
 	}
-	got, want := crc32.Checksum(sealed[:end], castagnoli), binary.LittleEndian.Uint32(sealed[end:])
+	got, want := crc32.Update(cluster, castagnoli, sealed[:end]), binary.LittleEndian.Uint32(sealed[end:])
 	if got != want {
 		return nil, fmt.Errorf("unseal frame: %d bytes have checksum %08x, their seal says %08x", end, got, want)
 	}

@@ -80,6 +80,7 @@ type Net struct {
 	links  [][]link // by sender, then receiver; square
 	faults []*fault // in the order in which they began
 	stats  Stats
+	held   int // frames that wait in clogs
 }
 
 // endpoint is a place that frames come from and go to.

@@ -187,6 +187,7 @@ func (n *Net) Arrives(dst []Delivery, now time.Duration, d Delivery) ([]Delivery
 	n.stats.Arrivals[v]++
 	if v == Held {
 		l.held = append(l.held, d)
+		n.held++
 	} else {
 		l.underWay--
 	}

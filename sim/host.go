@@ -47,7 +47,7 @@ func (h *host) spawn(a actors.Named) {
 	props := actors.Props(func() actors.Actor { return a.New(&env{life: h.life, actor: a.Name}) },
 		actor.WithDispatcher(&w.runs),
 		actor.WithMailbox(func() actor.Mailbox {
-			box := &mailbox{lane: h.life.lane, runs: &w.runs, actor: a.Name, delivered: h.life.delivered}
+			box := &mailbox{lane: h.life.lane, runs: &w.runs, member: h.life.member.name, actor: a.Name, delivered: h.life.delivered}
 			h.boxes = append(h.boxes, box)
 			return box
 		}))
@@ -145,6 +145,7 @@ func (q *runQueue) take(i int) *mailbox {
 type mailbox struct {
 	lane      *lane
 	runs      *runQueue
+	member    string
 	actor     string
 	user      fifo
 	system    fifo
@@ -156,6 +157,7 @@ type mailbox struct {
 
 func (m *mailbox) PostUserMessage(msg any) {
 	m.user.push(letter{msg, m.lane.world.current})
+	m.lane.world.mailed(m.member, m.user.len())
 	m.schedule()
 }
 
@@ -177,7 +179,7 @@ func (m *mailbox) hasWork() bool {
 }
 
 func (m *mailbox) schedule() {
-	if !m.queued && !m.lane.dead && !m.lane.paused && m.hasWork() {
+	if !m.queued && m.lane.ready() && m.hasWork() {
 		m.queued = true
 		m.runs.ready = append(m.runs.ready, m)
 	}
@@ -185,10 +187,11 @@ func (m *mailbox) schedule() {
 
 // step processes one message, and stands in line again if there are more.
 func (m *mailbox) step() {
-	if m.lane.dead || m.lane.paused || !m.hasWork() {
+	if !m.lane.ready() || !m.hasWork() {
 		return
 	}
 	m.process()
+	m.lane.toil()
 	m.schedule()
 }
 

@@ -137,7 +137,7 @@ func TestPauseHoldsAllBack(t *testing.T) {
 	if len(got) != 1 {
 		t.Fatalf("a paused actor was given %v", got)
 	}
-	l.resume()
+	l.lane.resume()
 	w.runUntil(101, nil)
 	if want := []any{"start", "while paused", "timer"}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)

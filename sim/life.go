@@ -26,10 +26,13 @@ type life struct {
 	raft        *raft.Node // servers only
 	gossip      *gossip.Node
 	state       *store.State // servers only
+	leaving     bool         // it was asked to end
 }
 
 func newLife(m *member, incarnation uint64) *life {
-	l := &life{member: m, incarnation: incarnation, lane: &lane{world: m.world, clock: m.clock}}
+	l := &life{member: m, incarnation: incarnation, lane: &lane{world: m.world, clock: &m.clock, slow: m.slow, chance: m.chance}}
+	l.lane.idle = l.wake
+	l.lane.failed = func(p panicked) { l.fail("agent", p) }
 	l.host = newHost(l)
 	return l
 }
@@ -43,6 +46,7 @@ func (l *life) begin() {
 		Executor: actors.ExecutorBoot{
 			Records: l.executorRecords(), Processes: m.supervisor.Found(),
 			Slots: m.slots, Executors: []string{"shell", "http"}, Server: m.server,
+			ApplyVersion: m.release,
 		},
 		Roster: actors.RosterBoot{Member: l.card()},
 	}
@@ -65,7 +69,7 @@ func (l *life) begin() {
 
 func (l *life) openServer(ports *actors.Ports) {
 	m, w := l.member, l.member.world
-	state, err := store.Open()
+	state, err := store.OpenAs(m.release)
 	if err != nil {
 		panic("sim: open the state of " + m.name + ": " + err.Error())
 	}
@@ -104,6 +108,9 @@ func (l *life) delivered(box *mailbox, msg any, cause uint64) {
 	w := l.member.world
 	w.messages++
 	w.current = w.trace.add(Record{Cause: cause, At: w.now, Kind: Delivered, Member: l.member.name, Actor: box.actor, Data: msg}, nil)
+	if w.cover != nil {
+		w.cover.given(box.actor, w.trace.nameOf(msg))
+	}
 }
 
 // receive takes a frame off the network.
@@ -137,10 +144,8 @@ func (l *life) close() {
 	}
 }
 
-// resume lets a paused agent go on: the messages in its mailboxes, and what came due or
-// arrived meanwhile.
-func (l *life) resume() {
-	l.lane.resume()
+// wake lets the mailboxes stand in line again, after the agent was paused or at work.
+func (l *life) wake() {
 	for _, box := range l.host.boxes {
 		box.schedule()
 	}

@@ -10,6 +10,8 @@ import (
 	"orrery/sim/disk"
 	"orrery/sim/process"
 	"orrery/sim/promise"
+	"orrery/sim/scenario"
+	"orrery/store"
 )
 
 // member is one machine of the cluster: its clock, its disk, its supervisor and, while
@@ -21,13 +23,23 @@ type member struct {
 	tags   map[string]string
 	slots  int
 
+	release    uint32 // of the product that its agent runs: the version of Apply that it offers
 	clock      machineClock
-	booted     time.Duration // when the machine was switched on: Boot counts from here
+	natural    time.Duration     // by which its wall clock is ahead while nothing is wrong with it
+	ahead      time.Duration     // by which it is meant to be ahead now; a drift adds to that
+	booted     time.Duration     // what its clock had counted when it was switched on: Boot counts from here
+	ailments   []*scenario.Fault // that it lives with
+	slow       scenario.Range    // what all of them make each thing that its agent does cost
+	armed      int               // counts what may take its power in the midst of a write
+	onStart    []func()          // to be told when the agent is there again
+	onResume   []func()          // to be told when it goes on
 	disk       *disk.Disk
 	supervisor *process.Supervisor
 	machine    *lane // of the supervisor: dies with the power only
 	life       *life // of the agent; the last one when the member is down
 	chance     *rand.Rand
+	starts     int                  // counts beginnings and ends of agents: a start in progress is off when it has moved
+	starting   bool                 // an agent is about to be there
 	started    map[orrery.Fence]int // its processes, by their place in the history
 }
 
@@ -48,17 +60,24 @@ func (w *World) addMember(name string, server bool) {
 	}
 	w.members = append(w.members, m)
 	w.named[name] = m
-	w.history.Members = append(w.history.Members, promise.Member{Name: name, Server: server, Tags: m.tags})
+	w.history.Members = append(w.history.Members, promise.Member{Name: name, Server: server, Tags: m.tags, Slots: m.slots})
 	m.clock = drawClock(m.chance)
-	// Machines have been on for a while, each for another.
-	m.booted = -time.Duration(m.chance.Uint64N(uint64(30 * 24 * time.Hour)))
-	m.disk = disk.New(diskHost{w}, w.stream("disk/"+name), disk.DefaultConfig())
+	m.natural, m.ahead = m.clock.offset, m.clock.offset
+	m.clockSet()
+	m.disk = disk.New(diskHost{w}, w.stream("disk/"+name), w.diskConfig())
 	m.switchOn()
+}
+
+// diskConfig is a disk with which nothing is wrong.
+func (w *World) diskConfig() disk.Config {
+	c := disk.DefaultConfig()
+	c.Lies = w.knobs[knobForgetSync]
+	return c
 }
 
 // switchOn starts the supervisor of a machine that has power.
 func (m *member) switchOn() {
-	m.machine = &lane{world: m.world, clock: m.clock}
+	m.machine = &lane{world: m.world, clock: &m.clock, idle: func() {}}
 	if m.supervisor == nil {
 		m.supervisor = process.New(processHost{m}, m.world.stream("process/"+m.name), m.world.jobs.plan)
 	}
@@ -67,37 +86,103 @@ func (m *member) switchOn() {
 func (m *member) up() bool { return m.life != nil && !m.life.lane.dead }
 
 // boot is the time since the machine's boot, by its own clock.
-func (m *member) boot() time.Duration { return m.clock.shows(m.world.now - m.booted) }
+func (m *member) boot() time.Duration { return m.clock.counted(m.world.now) - m.booted }
 
 // wall is what the machine's wall clock shows.
-func (m *member) wall() time.Time { return m.world.wall().Add(m.clock.offset) }
+func (m *member) wall() time.Time { return m.world.wall().Add(m.clock.ahead(m.world.now)) }
 
 // start boots the agent. Its incarnation grows even when the disk was wiped, by the
-// clock, and even when the clock stands still, by the disk.
+// clock, and even when the clock was set back, by the disk: it is there only when the
+// disk has noted that it is.
 func (m *member) start() {
-	if m.up() {
+	if m.up() || m.starting {
 		return
 	}
+	m.starting = true
+	m.starts++
+	start := m.starts
 	incarnation := uint64(m.wall().Unix())
 	for _, r := range m.disk.Records(incarnationKey) {
 		if last, err := strconv.ParseUint(string(r.Value), 10, 64); err == nil {
 			incarnation = max(incarnation, last+1)
 		}
 	}
-	m.disk.Write([]disk.Record{{Key: incarnationKey, Value: strconv.AppendUint(nil, incarnation, 10)}}, func(string) {})
+	m.disk.Write([]disk.Record{{Key: incarnationKey, Value: strconv.AppendUint(nil, incarnation, 10)}}, func(err string) {
+		switch {
+		case m.starts != start:
+		case err != "":
+			m.world.probe(probeStartRefused)
+			m.world.note(Noted, m.name, "", nil, "cannot start: %s", err)
+			m.world.after(restartTakes, func() {
+				if m.starts == start {
+					m.starting = false
+					m.start()
+				}
+			})
+		default:
+			m.begin(incarnation)
+		}
+	})
+}
+
+func (m *member) begin(incarnation uint64) {
+	m.starting = false
 	m.world.net.Up(m.name)
 	m.world.note(Noted, m.name, "", nil, "started, incarnation %d", incarnation)
 	m.life = newLife(m, incarnation)
 	m.life.begin()
+	tell(&m.onStart)
+}
+
+// tell calls all of list, once.
+func tell(list *[]func()) {
+	all := *list
+	*list = nil
+	for _, f := range all {
+		f()
+	}
 }
 
 // crash kills the agent. Its job processes run on.
 func (m *member) crash() {
-	if !m.up() {
+	if m.up() {
+		m.world.note(Noted, m.name, "", nil, "crashed")
+	}
+	m.die(false)
+}
+
+// stopTakes is how long an agent that is asked to end takes to hand over what it leads.
+const stopTakes = time.Second
+
+// stop ends the agent in good order: a leader hands over before it goes. Its job processes
+// run on.
+func (m *member) stop() { m.farewell("stopped", func(*life) {}) }
+
+// upgrade ends the agent in good order; the next one is of this release.
+func (m *member) upgrade() {
+	m.stop()
+	m.release = store.Version
+}
+
+// leave ends the agent for good: it tells the others that it goes.
+func (m *member) leave() { m.farewell("left", func(l *life) { l.gossip.Leave() }) }
+
+func (m *member) farewell(word string, say func(*life)) {
+	if !m.up() || m.life.leaving {
 		return
 	}
-	m.world.note(Noted, m.name, "", nil, "crashed")
-	m.die(false)
+	l := m.life
+	l.leaving = true
+	if l.raft != nil {
+		l.lane.run(l.raft.TransferLeadership)
+	}
+	l.lane.after(stopTakes/2, func() { say(l) })
+	m.world.after(stopTakes, func() {
+		if m.life == l && m.up() {
+			m.world.note(Noted, m.name, "", nil, "%s", word)
+			m.die(false)
+		}
+	})
 }
 
 // losePower takes the agent, the supervisor and all processes at once, and from the disk
@@ -108,12 +193,15 @@ func (m *member) losePower() {
 	m.machine.dead = true
 	m.supervisor.PowerLoss()
 	m.disk.PowerLoss()
-	m.booted = m.world.now
+	m.booted = m.clock.counted(m.world.now)
 	m.switchOn()
 }
 
 func (m *member) die(powerLost bool) {
+	m.starting = false
+	m.starts++
 	m.world.history.Crashes = append(m.world.history.Crashes, promise.Crash{Member: m.name, At: m.world.now, PowerLost: powerLost})
+	tell(&m.onResume)
 	if !m.up() {
 		return
 	}
@@ -132,8 +220,9 @@ func (m *member) pause() {
 func (m *member) resume() {
 	if m.up() && m.life.lane.paused {
 		m.world.note(Noted, m.name, "", nil, "resumed")
-		m.life.resume()
+		m.life.lane.resume()
 	}
+	tell(&m.onResume)
 }
 
 // receive takes a frame off the network. A paused agent finds it when it goes on: the

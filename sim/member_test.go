@@ -17,6 +17,7 @@ func TestIncarnationsGrow(t *testing.T) {
 	grows := func(after string) {
 		t.Helper()
 		m.start()
+		w.runUntil(w.now+100*time.Millisecond, nil)
 		if m.life.incarnation <= last {
 			t.Errorf("%s: incarnation %d after %d", after, m.life.incarnation, last)
 		}

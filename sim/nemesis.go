@@ -7,41 +7,82 @@ import (
 	"time"
 
 	"orrery/netsim"
+	"orrery/sim/promise"
 	"orrery/sim/scenario"
+	"orrery/store"
 )
 
-// nemesis breaks things when the scenario says so, and mends them.
+// nemesis breaks things when the scenario says so, and mends them. A line of the scenario
+// says what may happen; each time that it strikes, chance makes of it one fault of which
+// everything is said: when, to whom, by how much and for how long. What was done is the
+// list of those, and that list is a scenario too.
 type nemesis struct {
-	world   *World
-	chance  *rand.Rand
-	steps   *client
-	hit     [][]*member    // by fault: whom it hit last
-	lasting map[int]func() // ends what lasts, by fault number
-	numbers int
-	seen    map[int]int // triggers: how many events of its kind each line has seen
-	over    bool        // the last fault has ended; clients stop
+	world    *World
+	steps    *client
+	lines    []*faultLine
+	lasting  map[int]func() // ends what lasts, by fault number
+	numbers  int
+	seen     map[int]int // triggers: how many events of its kind each line has seen
+	schedule []scenario.Fault
+	over     bool // the last fault has ended; clients stop
+}
+
+// faultLine is a fault of the scenario with the chance that is its own, so that the other
+// lines may come and go.
+type faultLine struct {
+	fault  scenario.Fault
+	chance *rand.Rand
+	swarm  swarm
+	hit    []*member // whom it hit last
 }
 
 func newNemesis(w *World) *nemesis {
-	n := &nemesis{world: w, chance: w.stream("nemesis"), lasting: map[int]func(){}, seen: map[int]int{}, hit: make([][]*member, len(w.scenario.Faults))}
+	n := &nemesis{world: w, lasting: map[int]func(){}, seen: map[int]int{}}
 	n.steps = w.newClient("user", 2*time.Second)
-	for i, f := range w.scenario.Faults {
-		n.schedule(f.When, func() { n.strike(i) })
+	streams := map[string]int{}
+	own := func(kind string, line any) *rand.Rand {
+		name := fmt.Sprintf("%s/%v", kind, line)
+		streams[name]++
+		return w.stream(fmt.Sprintf("%s/%d", name, streams[name]))
+	}
+	for _, f := range w.scenario.Faults {
+		words := f
+		words.Line = 0 // where it stands is no part of what it says
+		line := &faultLine{fault: f, chance: own("nemesis", words)}
+		if f.Verb == scenario.Swarm {
+			line.swarm = drawSwarm(line.chance, f.Among)
+		}
+		n.lines = append(n.lines, line)
+		n.plan(f.When, line.chance, func() { n.strike(line) })
+	}
+	for _, m := range w.members {
+		m.release = n.firstRelease()
 	}
 	for _, s := range w.scenario.Steps {
-		n.schedule(s.When, func() { w.takeStep(n.steps, s) })
+		n.plan(s.When, own("step", fmt.Sprint(s.When, s.Verb, s.Job)), func() { w.takeStep(n.steps, s) })
 	}
 	return n
 }
 
-// schedule has act done at the moments that when names. Those that hang on an event are
+// firstRelease is the release that members begin with: the former one where something
+// will upgrade them.
+func (n *nemesis) firstRelease() uint32 {
+	for _, line := range n.lines {
+		if line.fault.Verb == scenario.Upgrade || slices.Contains(line.swarm.verbs, scenario.Upgrade) {
+			return store.Version - 1
+		}
+	}
+	return store.Version
+}
+
+// plan has act done at the moments that when names. Those that hang on an event are
 // looked at as events happen.
-func (n *nemesis) schedule(when scenario.When, act func()) {
+func (n *nemesis) plan(when scenario.When, chance *rand.Rand, act func()) {
 	w := n.world
 	act = n.unlessOver(act)
 	switch when.Kind {
 	case scenario.At:
-		w.after(netsim.Between(n.chance, when.Span.Lo, when.Span.Hi), act)
+		w.after(netsim.Between(chance, when.Span.Lo, when.Span.Hi), act)
 	case scenario.Within:
 		for at := when.Span.Lo; at <= when.Span.Hi; at += when.Every {
 			w.after(at, act)
@@ -51,16 +92,13 @@ func (n *nemesis) schedule(when scenario.When, act func()) {
 		if end == 0 {
 			end = w.scenario.Lasts
 		}
-		for at := when.Span.Lo + n.about(when.Every); at <= end; at += n.about(when.Every) {
+		about := func() time.Duration { return netsim.Between(chance, when.Every/2, when.Every*3/2) }
+		for at := when.Span.Lo + about(); at <= end; at += about() {
 			w.after(at, act)
 		}
 	case scenario.Sometimes:
 		w.after(when.Span.Lo, act)
 	}
-}
-
-func (n *nemesis) about(every time.Duration) time.Duration {
-	return netsim.Between(n.chance, every/2, every*3/2)
 }
 
 func (n *nemesis) unlessOver(act func()) func() {
@@ -71,160 +109,56 @@ func (n *nemesis) unlessOver(act func()) func() {
 	}
 }
 
-// strike does the i-th fault of the scenario.
-func (n *nemesis) strike(i int) {
-	f := n.world.scenario.Faults[i]
+// strike has a line of the scenario done once.
+func (n *nemesis) strike(line *faultLine) {
+	f := line.fault
+	if f.Verb == scenario.Swarm {
+		f = line.swarm.pick(line.chance)
+	}
+	f, ok := n.draw(line, f)
+	if !ok {
+		return
+	}
+	n.schedule = append(n.schedule, f)
+	n.do(f)
+}
+
+// do does a fault of which everything is said.
+func (n *nemesis) do(f scenario.Fault) {
 	switch f.Verb {
-	case scenario.Crash, scenario.Restart, scenario.Pause, scenario.Resume, scenario.PowerLoss:
-		n.strikeMembers(i, f)
 	case scenario.Partition, scenario.Clog:
-		n.strikeLinks(i, f)
-	case scenario.Drop, scenario.Duplicate, scenario.Delay:
+		n.cut(f)
+	case scenario.Drop, scenario.Duplicate, scenario.Delay, scenario.Corrupt:
 		n.disturb(f)
+	case scenario.TransferLeader:
+		n.say("%s", f.Verb)
+		n.world.endured(f, nil)()
+		if m := n.world.leader(); m != nil {
+			m.life.raft.TransferLeadership()
+		}
+	case scenario.RollingRestart:
+		n.rollingRestart(f)
 	case scenario.Heal:
-		n.heal()
+		if f.Core {
+			n.healCore(f)
+		} else {
+			n.heal()
+		}
 	default:
-		panic("sim: no such fault: " + string(f.Verb))
+		n.strikeMembers(f)
 	}
-}
-
-func (n *nemesis) strikeMembers(i int, f scenario.Fault) {
-	hit := n.members(n.nameIt(i, f.Targets), n.able(f.Verb))
-	if len(hit) == 0 {
-		return
-	}
-	n.hit[i] = hit
-	n.say("%s %s", f.Verb, names(hit))
-	for _, m := range hit {
-		switch f.Verb {
-		case scenario.Crash:
-			m.crash()
-		case scenario.PowerLoss:
-			m.losePower()
-		case scenario.Restart:
-			m.start()
-		case scenario.Pause:
-			m.pause()
-		case scenario.Resume:
-			m.resume()
-		}
-	}
-	undo, word := (*member).start, "restart"
-	if f.Verb == scenario.Pause {
-		undo, word = (*member).resume, "resume"
-	}
-	n.forAWhile(f.For, func() {
-		n.say("%s %s", word, names(hit))
-		for _, m := range hit {
-			undo(m)
-		}
-	})
-}
-
-// able says which members a verb can hit; nil: it hits none.
-func (n *nemesis) able(v scenario.Verb) func(*member) bool {
-	switch v {
-	case scenario.Restart:
-		return func(m *member) bool { return !m.up() }
-	case scenario.Resume:
-		return func(m *member) bool { return m.up() && m.life.lane.paused }
-	case scenario.Pause:
-		return func(m *member) bool { return m.up() && !m.life.lane.paused }
-	case scenario.Crash:
-		return (*member).up
-	case scenario.PowerLoss:
-		return func(*member) bool { return true }
-	}
-	return nil
-}
-
-func (n *nemesis) strikeLinks(i int, f scenario.Fault) {
-	f.Targets, f.Others = n.nameIt(i, f.Targets), n.nameIt(i, f.Others)
-	links, text := n.links(f)
-	if len(links) == 0 {
-		return
-	}
-	name := n.say("%s %s", f.Verb, text)
-	if f.Verb == scenario.Clog {
-		n.world.net.Clog(name, links...)
-	} else {
-		n.world.net.Cut(name, links...)
-	}
-	n.forAWhile(f.For, func() { n.mend(name) })
-}
-
-// links resolves the two sides of a cut.
-func (n *nemesis) links(f scenario.Fault) ([]netsim.Link, string) {
-	if slices.Contains(f.Targets, scenario.AnyLink) {
-		two := n.some(n.world.members, 2)
-		if len(two) < 2 {
-			return nil, ""
-		}
-		return both(two[:1], two[1:]), two[0].name + " | " + two[1].name
-	}
-	everyone := func(*member) bool { return true }
-	var one, other []*member
-	if slices.Contains(f.Targets, scenario.Rest) {
-		other = n.members(f.Others, everyone)
-		one = n.without(other)
-	} else {
-		one = n.members(f.Targets, everyone)
-		other = n.members(f.Others, everyone)
-		if slices.Contains(f.Others, scenario.Rest) {
-			other = n.without(one)
-		}
-	}
-	if len(one) == 0 || len(other) == 0 {
-		return nil, ""
-	}
-	text := names(one) + " " + string(f.Cut) + " " + names(other)
-	if f.Cut == scenario.CutOneWay {
-		return netsim.Across(nameList(one), nameList(other)), text
-	}
-	return both(one, other), text
-}
-
-func both(one, other []*member) []netsim.Link {
-	return append(netsim.Across(nameList(one), nameList(other)), netsim.Across(nameList(other), nameList(one))...)
-}
-
-func (n *nemesis) disturb(f scenario.Fault) {
-	noise := netsim.Noise{}
-	text := ""
-	switch f.Verb {
-	case scenario.Drop:
-		noise.Drop, text = uint32(f.Chance), f.Chance.String()
-	case scenario.Duplicate:
-		noise.Duplicate, text = uint32(f.Chance), f.Chance.String()
-	case scenario.Delay:
-		noise.Delay, text = netsim.Range{Lo: f.Amount.Lo, Hi: f.Amount.Hi}, f.Amount.String()
-	}
-	name := n.say("%s %s", f.Verb, text)
-	n.world.net.Disturb(name, noise, netsim.Among(nameList(n.world.members)...)...)
-	lasts := f.For
-	if f.When.Kind == scenario.Sometimes && f.When.Span.Hi > 0 {
-		lasts = scenario.Exactly(f.When.Span.Hi - f.When.Span.Lo)
-	}
-	n.forAWhile(lasts, func() { n.mend(name) })
-}
-
-// mend ends what lies on the network under name.
-func (n *nemesis) mend(name string) {
-	n.note("end of " + name)
-	n.world.file(n.world.net.Mend(nil, n.world.now, name), clogged, 0)
 }
 
 // forAWhile has undo done when the fault has lasted long enough, or never when it lasts
 // until something ends it.
 func (n *nemesis) forAWhile(lasts scenario.Range, undo func()) {
-	d := netsim.Between(n.chance, lasts.Lo, lasts.Hi) // drawn in any case
-	if d == 0 {
+	if lasts.Hi == 0 {
 		return
 	}
 	n.numbers++
 	number := n.numbers
 	n.lasting[number] = undo
-	n.world.after(d, func() {
+	n.world.after(lasts.Hi, func() {
 		if _, ok := n.lasting[number]; ok {
 			delete(n.lasting, number)
 			undo()
@@ -232,21 +166,50 @@ func (n *nemesis) forAWhile(lasts scenario.Range, undo func()) {
 	})
 }
 
-// heal ends all faults: nothing stays cut, slow, paused or down.
+// heal ends all faults: nothing stays cut, slow, paused or down, and clocks are set.
 func (n *nemesis) heal() {
 	w := n.world
 	n.say("heal")
 	clear(n.lasting)
 	w.file(w.net.HealAll(nil, w.now), clogged, 0)
 	for _, m := range w.members {
-		m.resume()
-		m.start()
+		m.mend()
 	}
+	w.mended(func(string) bool { return true })
+}
+
+// healCore ends the run the hard way: a random majority of the servers and of the agents
+// is healed, and among itself; whatever else is broken stays so for ever.
+func (n *nemesis) healCore(f scenario.Fault) {
+	w := n.world
+	n.say("%s core: %s", f.Verb, targetList(f.Targets))
+	clear(n.lasting)
+	core := n.named(f.Targets)
+	for _, m := range core {
+		m.mend()
+		w.history.Core = append(w.history.Core, m.name)
+	}
+	reached := append(nameList(core), n.clientNames()...)
+	w.file(w.net.Heal(nil, w.now, netsim.Among(reached...)...), clogged, 0)
+	w.mended(func(member string) bool { return slices.Contains(w.history.Core, member) })
+	n.rest()
+}
+
+func (n *nemesis) clientNames() []string {
+	var list []string
+	for _, c := range n.world.clients {
+		list = append(list, c.name)
+	}
+	return list
 }
 
 // end is the last heal: nothing strikes after it, and clients stop.
 func (n *nemesis) end() {
 	n.heal()
+	n.rest()
+}
+
+func (n *nemesis) rest() {
 	n.over = true
 	n.world.history.Healed = n.world.now
 }
@@ -260,3 +223,26 @@ func (n *nemesis) say(format string, args ...any) string {
 }
 
 func (n *nemesis) note(text string) { n.world.note(Faulted, "", "", nil, "%s", text) }
+
+// endured files that something is broken from now on. The function that it returns says
+// that it is mended.
+func (w *World) endured(f scenario.Fault, members []string) (mended func()) {
+	h := w.history
+	i := len(h.Faults)
+	h.Faults = append(h.Faults, promise.Fault{Verb: string(f.Verb), Text: faultText(f), Members: members, From: w.now, To: -1})
+	return func() {
+		if h.Faults[i].To < 0 {
+			h.Faults[i].To = w.now
+		}
+	}
+}
+
+// mended ends what was broken of the members that were healed: all that hit nobody else.
+func (w *World) mended(healed func(member string) bool) {
+	for i := range w.history.Faults {
+		f := &w.history.Faults[i]
+		if f.To < 0 && !slices.ContainsFunc(f.Members, func(m string) bool { return !healed(m) }) {
+			f.To = w.now
+		}
+	}
+}

@@ -22,6 +22,10 @@ func (e *env) Now() time.Time      { return e.life.member.wall() }
 func (e *env) Boot() time.Duration { return e.life.member.boot() }
 
 func (e *env) Send(to actors.Address, msg any) {
+	w := e.life.member.world
+	if w.cover != nil {
+		w.cover.did(to.Actor + "." + w.trace.nameOf(msg))
+	}
 	if to.Member == "" || to.Member == e.life.member.name {
 		e.life.host.post(to.Actor, msg)
 		return
@@ -59,6 +63,9 @@ func (h raftHost) Deliver(name string, msg any) {
 
 func (h raftHost) Write(records []disk.Record, done func(err string)) {
 	l := h.life
+	for _, r := range records {
+		l.member.world.logs(l.member, r)
+	}
 	l.member.disk.Write(records, func(err string) { l.lane.run(func() { done(err) }) })
 }
 

@@ -30,6 +30,18 @@ func (q *queue) add(at time.Duration, lane *lane, fire func()) *timer {
 	return t
 }
 
+// retime moves the timers that go by a clock which runs at another pace from now on.
+func (q *queue) retime(clock *machineClock, now time.Duration, pace func(left time.Duration) time.Duration) {
+	for _, t := range q.timers {
+		if t.lane != nil && t.lane.clock == clock && t.at > now {
+			t.at = now + pace(t.at-now)
+		}
+	}
+	for i := len(q.timers)/2 - 1; i >= 0; i-- {
+		q.down(i)
+	}
+}
+
 // head returns the earliest timer that was not stopped, nil when there is none.
 func (q *queue) head() *timer {
 	for len(q.timers) > 0 {

@@ -3,12 +3,13 @@ package sim
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/crc64"
 
 	"orrery"
 	"orrery/actors"
-	"orrery/netsim"
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
+	"orrery/sim/disk"
 	"orrery/sim/process"
 	"orrery/sim/promise"
 	"orrery/sim/raft"
@@ -26,6 +27,7 @@ func (w *World) committed(m *member, c store.Committed) {
 		return
 	}
 	commit := promise.Commit{At: w.now, Index: c.Index, Term: c.Term}
+	commit.EntryHash = crc64.Checksum(c.Entry, logTable)
 	if len(c.Entry) > 0 {
 		entry, err := wire.DecodeEntry(c.Entry)
 		if err != nil {
@@ -57,14 +59,37 @@ func (w *World) emitted(m *member, actor string, event any) {
 		content = binary.LittleEndian.AppendUint64(nil, e.Hash)
 	}
 	w.trace.add(Record{Cause: w.current, At: w.now, Kind: Emitted, Member: m.name, Actor: actor, Data: event}, content)
+	if w.cover != nil {
+		w.cover.told(w.trace.nameOf(event), event)
+	}
 }
 
-// buggify is true one time in twenty: rare enough to be an exception, common enough that
-// a run of minutes meets it.
-func (w *World) buggify(what string) bool {
-	const oftenPPM = 50_000
-	return netsim.PPM(w.chance("buggify/"+what), oftenPPM)
+// loggedKey names an entry of a log, loggedAs is how it was first written.
+type (
+	loggedKey struct{ index, term uint64 }
+	loggedAs  struct{ prevTerm, hash uint64 }
+)
+
+// logs hears of an entry that a server writes to its log.
+func (w *World) logs(m *member, r disk.Record) {
+	index, term, prevTerm, data, ok := raft.LogRecord(r)
+	if !ok {
+		return
+	}
+	key, as := loggedKey{index, term}, loggedAs{prevTerm, crc64.Checksum(data, logTable)}
+	first, known := w.logged[key]
+	if known && first == as {
+		return
+	}
+	if !known {
+		w.logged[key] = as
+	}
+	w.history.Logged = append(w.history.Logged, promise.Logged{
+		At: w.now, Member: m.name, Index: index, Term: term, PrevTerm: prevTerm, EntryHash: as.hash,
+	})
 }
+
+var logTable = crc64.MakeTable(crc64.ECMA)
 
 // raftNoted hears what the raft of a server does.
 func (w *World) raftNoted(m *member, e raft.Event) {
@@ -119,6 +144,9 @@ func (w *World) processEnded(m *member, p *process.Process) {
 		return
 	}
 	h.Ended, h.Result = w.now, p.Result
+	if !m.up() {
+		w.probe(probeEndedUnwatched)
+	}
 	w.note(Noted, m.name, "process", nil, "%s %s ended: %s", p.Run.GetJob(), attemptText(p.Run.GetAttempt()), resultText(p))
 	w.nemesis.happened(scenario.Finishing, p.Run.GetJob())
 }

@@ -72,7 +72,7 @@ func TestBadFramesAreDropped(t *testing.T) {
 	l := bare(w, map[string]script{"roster": func(actors.Env, any) { t.Error("a damaged frame was delivered") }})
 	whole := w.trace.step
 	for _, bytes := range [][]byte{nil, {1, 2, 3}, []byte("Anot a frame")} {
-		w.receive(frameTo("m1", bytes), "frame", 0)
+		w.receive(netsim.Delivery{Frame: frameTo("m1", bytes)}, "frame", 0)
 	}
 	l.receive("m2", frameActor, []byte("not an envelope"))
 	l.receive("m2", frameRaft, nil) // this member has no raft

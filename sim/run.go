@@ -5,13 +5,10 @@ import (
 	"fmt"
 	"runtime/debug"
 	"slices"
-	"strings"
 	"time"
 
 	"orrery"
-	"orrery/actors"
 	"orrery/sim/promise"
-	"orrery/sim/raft"
 	"orrery/sim/scenario"
 	"orrery/store"
 )
@@ -58,30 +55,12 @@ func Check(s *scenario.Scenario) error {
 			errs = append(errs, fmt.Errorf("%s:%d: unknown knob %q (there are %v)", s.Name, k.Line, k.Name, known))
 		}
 	}
-	for _, f := range s.Faults {
-		if f.Core {
-			errs = append(errs, fmt.Errorf("%s:%d: heal core is not in this release; heal mends everything", s.Name, f.Line))
+	for _, e := range s.Expects {
+		if !Probes().Has(e.Probe) {
+			errs = append(errs, fmt.Errorf("%s:%d: unknown probe %q; sim coverage lists them", s.Name, e.Line, e.Probe))
 		}
 	}
 	return errors.Join(errs...)
-}
-
-// Knobs are all rules that a scenario can break, by name.
-func Knobs() orrery.Knobs {
-	all := slices.Concat(actors.Knobs, store.Knobs, raft.Knobs)
-	slices.SortStableFunc(all, func(a, b orrery.Knob) int { return strings.Compare(a.Name, b.Name) })
-	return all
-}
-
-// KnobNames lists the rules that a scenario can break, sorted. One of a name in two
-// packages breaks both.
-func KnobNames() []string {
-	var names []string
-	for _, k := range slices.Concat(actors.Knobs, store.Knobs, raft.Knobs) {
-		names = append(names, k.Name)
-	}
-	slices.Sort(names)
-	return slices.Compact(names)
 }
 
 // Run lives s once under seed and judges it. The error says that s cannot be run; a
@@ -105,10 +84,15 @@ func Run(s *scenario.Scenario, seed uint64, opts Options) (*Result, error) {
 // live goes through the scenario, then heals everything and watches the cluster come to
 // rest. It returns false when it was stopped.
 func (w *World) live(stop func() bool) bool {
-	if !w.runUntil(w.scenario.Lasts, stop) {
-		return false
+	for w.now < w.scenario.Lasts && !w.nemesis.over {
+		if !w.runUntil(min(w.now+time.Second, w.scenario.Lasts), stop) {
+			return false
+		}
+		w.measure()
 	}
-	w.nemesis.end()
+	if !w.nemesis.over {
+		w.nemesis.end()
+	}
 	bound := promise.CalmBound(w.history.Config, w.params(string(scenario.Calm)))
 	end := w.now + bound + settle
 	for w.now < end {
@@ -116,6 +100,7 @@ func (w *World) live(stop func() bool) bool {
 		if !w.runUntil(w.now+time.Second, stop) {
 			return false
 		}
+		w.measure()
 	}
 	w.sample()
 	return true
@@ -135,13 +120,17 @@ func (w *World) params(name string) promise.Params {
 func (w *World) result(stopped bool) *Result {
 	h := w.history
 	h.End, h.Stopped = w.now, stopped
+	if w.knobs[knobCanary] {
+		sing(h)
+	}
 	if err := w.replica.CheckInvariants(); err != nil {
 		h.Panics = append(h.Panics, promise.Panic{At: w.now, Member: "replay", Actor: "state", Reason: err.Error()})
 	}
 	r := &Result{
 		Scenario: w.scenario.Name, Seed: w.seed, Hash: w.trace.digest(), Stopped: stopped,
 		MustFail: len(w.scenario.MustBreaks) > 0, Virtual: w.now, Steps: w.steps, Messages: w.messages,
-		Probes: w.probes, Faults: w.nemesis.numbers, Records: w.trace.records(), History: h,
+		Probes: w.probes, Faults: len(w.nemesis.schedule), Schedule: w.nemesis.schedule, Records: w.trace.records(), History: h,
+		Reactions: w.cover.reactions(),
 	}
 	r.Verdicts = append(r.Verdicts, promise.Panics(h))
 	for _, p := range promise.All {
@@ -152,6 +141,19 @@ func (w *World) result(stopped bool) *Result {
 	}
 	r.Kept = w.verdict(r)
 	return r
+}
+
+// sing has the first due time decided twice, as the history tells it.
+func sing(h *promise.History) {
+	for i := range h.Commits {
+		c := &h.Commits[i]
+		for _, e := range c.Events {
+			if e.GetKind() == store.EventDecided {
+				c.Events = append(c.Events, e)
+				return
+			}
+		}
+	}
 }
 
 func (w *World) waived(name string) bool {

@@ -155,7 +155,7 @@ func TestCheckNamesFileAndLine(t *testing.T) {
 		"an unknown zone":        {`job a cron "0 0 2 * * *" zone Europe/Berln`, "Europe/Berlin"},
 		"an unknown knob":        {"knob fire-withut-check\nmust-break calm", "test.scenario:3: unknown knob"},
 		"a grace beyond lost":    {"job a every 10s kill-grace 25s", "test.scenario:3: job a: kill_grace"},
-		"a heal that is to come": {"at 10s heal core", "test.scenario:3: heal core is not in this release"},
+		"an unknown probe":       {"expect probe fire-withut-check", "test.scenario:3: unknown probe"},
 		"a bad put":              {`at 10s put a cron "61 * * * * *"`, "test.scenario:3: job a: "},
 	}
 	for name, c := range cases {

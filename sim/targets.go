@@ -12,17 +12,17 @@ import (
 
 // members resolves targets to members that can be hit, each once, in the order of the
 // cluster.
-func (n *nemesis) members(targets []scenario.Target, able func(*member) bool) []*member {
+func (n *nemesis) members(line *faultLine, targets []scenario.Target, able func(*member) bool) []*member {
 	hit := map[*member]bool{}
 	for _, t := range targets {
-		for _, m := range n.resolve(t, able) {
+		for _, m := range n.resolve(line, t, able) {
 			hit[m] = true
 		}
 	}
 	return slices.DeleteFunc(slices.Clone(n.world.members), func(m *member) bool { return !hit[m] })
 }
 
-func (n *nemesis) resolve(t scenario.Target, able func(*member) bool) []*member {
+func (n *nemesis) resolve(line *faultLine, t scenario.Target, able func(*member) bool) []*member {
 	w := n.world
 	can := slices.DeleteFunc(slices.Clone(w.members), func(m *member) bool { return !able(m) })
 	servers := slices.DeleteFunc(slices.Clone(can), func(m *member) bool { return !m.server })
@@ -31,29 +31,29 @@ func (n *nemesis) resolve(t scenario.Target, able func(*member) bool) []*member 
 	case scenario.All:
 		return can
 	case scenario.Any:
-		return n.some(can, 1)
+		return n.some(line, can, 1)
 	case scenario.AServer:
-		return n.some(servers, 1)
+		return n.some(line, servers, 1)
 	case scenario.AnAgent:
-		return n.some(slices.DeleteFunc(can, func(m *member) bool { return m.server }), 1)
+		return n.some(line, slices.DeleteFunc(can, func(m *member) bool { return m.server }), 1)
 	case scenario.Leader:
 		return slices.DeleteFunc(servers, func(m *member) bool { return m != w.leader() })
 	case scenario.Follower:
-		return n.some(slices.DeleteFunc(servers, func(m *member) bool { return m == w.leader() }), 1)
+		return n.some(line, slices.DeleteFunc(servers, func(m *member) bool { return m == w.leader() }), 1)
 	case scenario.Minority:
-		return n.some(servers, quorum-1)
+		return n.some(line, servers, quorum-1)
 	case scenario.Majority:
-		return n.some(servers, quorum)
+		return n.some(line, servers, quorum)
 	}
 	return slices.DeleteFunc(can, func(m *member) bool { return m.name != string(t) })
 }
 
 // some draws up to k of the members.
-func (n *nemesis) some(from []*member, k int) []*member {
+func (n *nemesis) some(line *faultLine, from []*member, k int) []*member {
 	from = slices.Clone(from)
 	var drawn []*member
 	for len(drawn) < k && len(from) > 0 {
-		i := netsim.Below(n.chance, uint64(len(from)))
+		i := netsim.Below(line.chance, uint64(len(from)))
 		drawn = append(drawn, from[i])
 		from = slices.Delete(from, int(i), int(i)+1)
 	}
@@ -88,21 +88,16 @@ func (w *World) leader() *member {
 	return best
 }
 
-// nameIt replaces the target it, in the i-th fault, by whom the nearest fault above that
-// hits members hit last.
-func (n *nemesis) nameIt(i int, targets []scenario.Target) []scenario.Target {
+// nameIt replaces the target it by whom the nearest line above that hits members hit last.
+func (n *nemesis) nameIt(line *faultLine, targets []scenario.Target) []scenario.Target {
 	if !slices.Contains(targets, scenario.It) {
 		return targets
 	}
-	for j := i - 1; j >= 0; j-- {
-		if n.able(n.world.scenario.Faults[j].Verb) == nil {
-			continue
+	for i := slices.Index(n.lines, line) - 1; i >= 0; i-- {
+		if above := n.lines[i]; able(above.fault.Verb) != nil {
+			named := slices.DeleteFunc(slices.Clone(targets), func(t scenario.Target) bool { return t == scenario.It })
+			return append(named, targetsOf(above.hit)...)
 		}
-		named := slices.DeleteFunc(slices.Clone(targets), func(t scenario.Target) bool { return t == scenario.It })
-		for _, m := range n.hit[j] {
-			named = append(named, scenario.Target(m.name))
-		}
-		return named
 	}
 	return nil
 }

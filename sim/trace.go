@@ -48,10 +48,19 @@ type Record struct {
 // String is the record as `sim trace` prints it.
 func (r Record) String() string {
 	s := fmt.Sprintf("%8d %8s %12s %-7s %-4s %-11s %s", r.Step, causeText(r.Cause), clock(r.At), r.Kind, r.Member, r.Actor, r.What)
-	if text := render(r.Data); text != "" && text != r.What {
+	if text := r.Text(); text != "" {
 		s += " " + text
 	}
 	return s
+}
+
+// Text is the message of a record, field by field; "" without one, or where What says
+// the same.
+func (r Record) Text() string {
+	if text := render(r.Data); text != r.What {
+		return text
+	}
+	return ""
 }
 
 func causeText(step uint64) string {

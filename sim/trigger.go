@@ -29,9 +29,9 @@ func (n *nemesis) happened(e scenario.Event, job string) {
 	if n == nil || n.over {
 		return
 	}
-	for i, f := range n.world.scenario.Faults {
-		if n.triggered(i, f.When, e, job) {
-			n.world.urgent = append(n.world.urgent, n.unlessOver(func() { n.strike(i) }))
+	for i, line := range n.lines {
+		if n.triggered(i, line.fault.When, e, job) {
+			n.world.urgent = append(n.world.urgent, n.unlessOver(func() { n.strike(line) }))
 		}
 	}
 	for i, s := range n.world.scenario.Steps {

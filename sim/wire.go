@@ -1,7 +1,10 @@
 package sim
 
 import (
+	"slices"
+
 	"orrery/netsim"
+	"orrery/sim/promise"
 )
 
 // What a frame carries stands in its first byte.
@@ -19,7 +22,7 @@ const clogged = "clogged frame"
 func (w *World) transmit(from, to string, tag byte, what string, payload []byte, f netsim.Frame) {
 	sealed := make([]byte, 0, len(payload)+5)
 	sealed = append(sealed, tag)
-	sealed = netsim.Seal(append(sealed, payload...))
+	sealed = netsim.SealFor(ourCluster, append(sealed, payload...))
 	w.frames++
 	w.messages++
 	f.ID, f.From, f.To, f.Bytes = w.frames, from, to, sealed
@@ -49,10 +52,13 @@ func (w *World) arrive(d netsim.Delivery, what string, cause uint64) {
 	again, verdict := w.net.Arrives(nil, w.now, d)
 	switch verdict {
 	case netsim.Delivered:
-		w.receive(d.Frame, what, cause)
+		w.receive(d, what, cause)
 	case netsim.Held:
 		w.file(again, what, cause)
 	default:
+		if verdict == netsim.Stale {
+			w.probe(probeOldSpoke)
+		}
 		w.drop(d.Frame, what, verdict.String(), cause)
 	}
 }
@@ -61,11 +67,28 @@ func (w *World) drop(f netsim.Frame, what, why string, cause uint64) {
 	w.trace.add(Record{Cause: cause, At: w.now, Kind: Dropped, Member: f.To, Actor: f.From, What: what + " " + why}, nil)
 }
 
-// receive hands a frame to the endpoint that it came to.
-func (w *World) receive(f netsim.Frame, what string, cause uint64) {
-	body, err := netsim.Unseal(f.Bytes)
+// ourCluster is what frames of this cluster are sealed for; a stranger seals for another.
+const ourCluster, anotherCluster = 1, 2
+
+// receive hands a frame to the endpoint that it came to, if it is what a member of this
+// cluster sent.
+func (w *World) receive(d netsim.Delivery, what string, cause uint64) {
+	f, forgery := d.Frame, ""
+	if d.Corrupt {
+		f.Bytes, forgery = w.forge(f.Bytes)
+	}
+	body, err := netsim.UnsealFor(ourCluster, f.Bytes)
+	if err != nil && forgery != "" && w.knobs[knobAcceptForged[forgery]] {
+		body, err = f.Bytes[:len(f.Bytes)-netsim.SealSize], nil
+	}
+	if forgery != "" {
+		w.probe("frame-" + forgery)
+		w.history.Forged = append(w.history.Forged, promise.Forgery{
+			At: w.now, From: f.From, To: f.To, What: what, Kind: forgery, Accepted: err == nil,
+		})
+	}
 	if err != nil || len(body) == 0 {
-		w.drop(f, what, "corrupt", cause)
+		w.drop(f, what, forgery, cause)
 		return
 	}
 	w.current = w.trace.add(Record{Cause: cause, At: w.now, Kind: Arrived, Member: f.To, Actor: f.From, What: what}, nil)
@@ -80,3 +103,19 @@ func (w *World) receive(f netsim.Frame, what string, cause uint64) {
 		}
 	}
 }
+
+// forge makes of a frame in which a bit has flipped, every other time, one that a member
+// of another cluster might have sent: whole, and sealed for that one.
+func (w *World) forge(sealed []byte) (forged []byte, kind string) {
+	if netsim.PPM(w.chance("forge"), netsim.Million/2) {
+		return sealed, corrupt
+	}
+	body := slices.Clone(sealed[:len(sealed)-netsim.SealSize])
+	return netsim.SealFor(anotherCluster, body), foreign
+}
+
+// The ways in which a frame can come other than a member of this cluster sent it.
+const (
+	corrupt = "corrupt" // a bit has flipped
+	foreign = "foreign" // a member of another cluster sent it
+)

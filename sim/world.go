@@ -27,6 +27,7 @@ type World struct {
 	current  uint64   // the step that is being processed: the cause of what follows
 	steps    uint64
 	messages uint64
+	mailbox  int // the most messages that ever waited in one
 
 	net       *netsim.Net
 	netChance *rand.Rand
@@ -43,6 +44,13 @@ type World struct {
 	replica *store.State // applies the log undisturbed, each index once
 	probes  map[string]uint64
 	streams map[string]*rand.Rand
+
+	concerns []concern         // all that chance decides
+	swarming bool              // the seed decides how often rare choices are made
+	often    map[string]uint32 // and did so, in a million
+	branch   *Branch           // where the run leaves what its seed says; nil: nowhere, or it did
+	cover    *cover            // nil: nobody looks
+	logged   map[loggedKey]loggedAs
 }
 
 // Options are how a run is watched; they change nothing of what happens.
@@ -71,7 +79,12 @@ func newWorld(s *scenario.Scenario, seed uint64, opts Options) (*World, error) {
 	w := &World{
 		scenario: s, seed: seed, knobs: map[string]bool{}, named: map[string]*member{},
 		trace: newTrace(opts.Keep, opts.Watch), replica: replica, probes: map[string]uint64{}, streams: map[string]*rand.Rand{},
+		often: map[string]uint32{}, branch: opts.Branch, logged: map[loggedKey]loggedAs{},
 	}
+	if opts.Cover {
+		w.cover = &cover{seen: map[string]uint64{}}
+	}
+	w.swarming = slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return f.Verb == scenario.Swarm })
 	for _, k := range s.Knobs {
 		w.knobs[k.Name] = true
 	}
@@ -108,20 +121,6 @@ func netConfig(n scenario.Network) netsim.Config {
 	return c
 }
 
-// stream returns the chance of one concern, the same for the same seed.
-func (w *World) stream(name string) *rand.Rand { return netsim.Stream(w.seed, name) }
-
-// chance returns the stream of a concern as far as it was used: for concerns without an
-// owner to keep it.
-func (w *World) chance(name string) *rand.Rand {
-	r, ok := w.streams[name]
-	if !ok {
-		r = w.stream(name)
-		w.streams[name] = r
-	}
-	return r
-}
-
 // wall is what a clock that is right shows.
 func (w *World) wall() time.Time { return w.scenario.Starts.Add(w.now) }
 
@@ -135,6 +134,10 @@ func (w *World) after(d time.Duration, f func()) (stop func()) {
 func (w *World) runUntil(end time.Duration, stop func() bool) bool {
 	for {
 		w.steps++
+		if w.branch != nil && w.trace.step >= w.branch.Step {
+			w.branchOff(w.branch.Salt)
+			w.branch = nil
+		}
 		if w.steps%4096 == 0 && stop != nil && stop() {
 			return false
 		}

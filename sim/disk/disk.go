@@ -44,6 +44,7 @@ type Config struct {
 	Slow    netsim.Range
 	FailPPM uint32 // of a million syncs, so many fail
 	Full    bool   // every sync fails, and leaves the old records
+	Lies    bool   // what is called durable is in memory only: no disk that one may buy
 }
 
 // DefaultConfig is a solid-state disk of a cloud machine: a sync takes a millisecond, and
@@ -87,6 +88,7 @@ type Disk struct {
 	syncing []write           // on their way to the disk, together
 	waiting []write           // handed over while a sync runs
 	stop    func()            // of the sync that runs
+	during  func()            // to be called in the midst of the next sync; nil: nothing
 }
 
 // New returns an empty disk. It panics if config makes no sense.
@@ -125,7 +127,15 @@ func (d *Disk) sync() {
 		took = slow
 	}
 	d.stop = d.host.After(took, d.finish)
+	if d.during != nil {
+		d.host.After(took/2, d.during)
+		d.during = nil
+	}
 }
+
+// DuringNextSync has f called when half of the next sync is done: the worst moment for a
+// power loss. A later call takes the place of one that has not come about.
+func (d *Disk) DuringNextSync(f func()) { d.during = f }
 
 // finish ends a sync. The next one is under way before anybody is told of this one, so
 // that what they write then waits its turn.
@@ -156,7 +166,7 @@ func (d *Disk) finish() {
 // the disk for all that; or be seen, from memory, until the power goes, since nobody
 // writes those pages again; or be gone.
 func (d *Disk) settle(r Record, failure string) {
-	reached, seen := failure == "", false
+	reached, seen := failure == "" && !d.config.Lies, d.config.Lies
 	if failure == errBroken {
 		reached, seen = netsim.PPM(d.chance, netsim.Million/2), netsim.PPM(d.chance, netsim.Million/2)
 	}
@@ -203,6 +213,9 @@ func (d *Disk) Records(prefix string) []Record {
 	slices.SortFunc(records, func(a, b Record) int { return cmp.Compare(a.Key, b.Key) })
 	return records
 }
+
+// Len is how many records are on the disk, or on their way to it.
+func (d *Disk) Len() int { return len(d.synced) + len(d.cached) + len(d.syncing) + len(d.waiting) }
 
 // pending is what was handed over and not answered for, in order.
 func (d *Disk) pending() []Record {

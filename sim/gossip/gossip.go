@@ -159,6 +159,9 @@ func (n *Node) Members() []actors.Member {
 	return all
 }
 
+// Len is how many members the node knows, itself included.
+func (n *Node) Len() int { return len(n.names) }
+
 // SetTags changes the member's own tags.
 func (n *Node) SetTags(tags map[string]string) {
 	if own := n.self().news; !n.gone && !maps.Equal(own.Tags, tags) {
