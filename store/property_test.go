@@ -15,7 +15,8 @@ import (
 
 // Any sequence of commands, whether they come from an up-to-date leader, from one that
 // is late, twice, or out of order, keeps the invariants; a doubled entry of a leader
-// changes nothing but what is asked for twice; and all servers agree.
+// changes nothing but what is asked for twice; and all servers agree, whichever release
+// each of them runs.
 func TestAnySequenceOfEntriesKeepsTheInvariants(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMachine(t)
@@ -30,12 +31,14 @@ func TestAnySequenceOfEntriesKeepsTheInvariants(t *testing.T) {
 			"leader":  func(*rapid.T) { m.term++ },
 			"restart": m.restart,
 			"restore": m.restore,
+			"upgrade": m.upgrade,
+			"raise":   m.raise,
 		})
 	})
 }
 
 // machine is two servers that apply the same log, and a leader whose proposals may
-// come late or twice.
+// come late or twice. The second begins as the former release.
 type machine struct {
 	servers  [2]*State
 	log      []*orrerypb.Entry
@@ -48,16 +51,16 @@ type machine struct {
 
 func newMachine(t *rapid.T) *machine {
 	m := &machine{term: 1, now: 1}
-	for i := range m.servers {
-		m.servers[i] = openState(t)
-	}
+	m.servers[0], m.servers[1] = openState(t), openAs(t, Version-1)
 	return m
 }
 
 type fataler interface{ Fatal(...any) }
 
-func openState(t fataler) *State {
-	s, err := Open()
+func openState(t fataler) *State { return openAs(t, Version) }
+
+func openAs(t fataler, version uint32) *State {
+	s, err := OpenAs(version)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,8 +160,37 @@ func (m *machine) deliver(t *rapid.T) {
 }
 
 // restart replaces a server by one that read the log again.
-func (m *machine) restart(t *rapid.T) {
+func (m *machine) restart(t *rapid.T) { m.replay(t, m.servers[1].Offers()) }
+
+// upgrade replaces a server by one of this release, that read the log again or goes on
+// from what the former one wrote.
+func (m *machine) upgrade(t *rapid.T) {
+	if m.servers[1].Offers() == Version {
+		t.Skip("it is of this release")
+	}
+	if rapid.Bool().Draw(t, "from the log") {
+		m.replay(t, Version)
+		return
+	}
 	fresh := openState(t)
+	if err := fresh.Restore(bytes.NewReader(written(m.servers[1], 512))); err != nil {
+		t.Fatal(err)
+	}
+	_ = m.servers[1].Close()
+	m.servers[1] = fresh
+}
+
+// raise raises the state to what both servers offer.
+func (m *machine) raise(t *rapid.T) {
+	m.apply(t, &orrerypb.Entry{Term: m.term, Commands: []*orrerypb.Command{{
+		AtNs: m.ns(m.now), Body: &orrerypb.Command_RaiseVersion{RaiseVersion: &orrerypb.RaiseVersion{
+			Version: min(m.servers[0].Offers(), m.servers[1].Offers()),
+		}},
+	}}})
+}
+
+func (m *machine) replay(t *rapid.T, release uint32) {
+	fresh := openAs(t, release)
 	for i, e := range m.log {
 		fresh.Apply(uint64(i+1), m.terms[i], e)
 	}
@@ -192,6 +224,7 @@ func (m *machine) entry(t *rapid.T) *orrerypb.Entry {
 	}
 	for range rapid.IntRange(1, 3).Draw(t, "commands") {
 		c := m.command(t)
+		e.NeedsVersion = max(e.NeedsVersion, NeedsVersion(c))
 		c.AtNs, c.IssuedNs = m.ns(m.now), m.ns(m.now)
 		if rapid.IntRange(0, 3).Draw(t, "request") == 0 {
 			if rapid.Bool().Draw(t, "new") {
@@ -213,11 +246,17 @@ var names = []string{"a", "b", "c", "d"}
 
 func (m *machine) command(t *rapid.T) *orrerypb.Command {
 	name := rapid.SampledFrom(names).Draw(t, "job")
-	switch rapid.SampledFrom([]string{
+	kinds := []string{
 		"put", "put", "delete", "enable", "disable", "fire", "fire", "fire", "run", "run", "backfill", "chain", "chain",
 		"assign", "assign", "assign", "assign", "finish", "finish", "finish", "finish", "lost", "cancel",
 		"forget", "pause", "unpause", "drained", "config",
-	}).Draw(t, "kind") {
+	}
+	if m.servers[1].Offers() >= versionClearHistory {
+		kinds = append(kinds, "clear")
+	}
+	switch rapid.SampledFrom(kinds).Draw(t, "kind") {
+	case "clear":
+		return &orrerypb.Command{Body: &orrerypb.Command_ClearHistory{ClearHistory: &orrerypb.ClearHistory{Job: name}}}
 	case "put":
 		return m.put(t, name)
 	case "delete":

@@ -30,8 +30,11 @@ type script struct {
 // epoch is time 0 of the scripts.
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func newScript() *script {
-	state, err := Open()
+func newScript() *script { return newScriptAs(Version) }
+
+// newScriptAs is a script against the state of a release.
+func newScriptAs(release uint32) *script {
+	state, err := OpenAs(release)
 	if err != nil {
 		panic(err)
 	}
