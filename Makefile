@@ -43,3 +43,7 @@ sim-smoke: ## seeds 1 to 5 of each scenario
 .PHONY: sim-long
 sim-long: ## seeds 1 to 100 of each scenario
 	$(SIM) run scenarios/ --seeds 1..100
+
+.PHONY: mutants
+mutants: ## break each rule on purpose; the table of docs/mutants.md
+	$(SIM) mutants --format markdown --into docs/mutants.md

@@ -49,6 +49,23 @@ func load(args []string, in io.Reader) ([]*scenario.Scenario, error) {
 	return all, errors.Join(errs...)
 }
 
+// loadPlain reads the scenarios that break no rule on purpose: what others do not keep
+// tells nothing of the product.
+func loadPlain(args []string, in io.Reader) ([]*scenario.Scenario, error) {
+	all, err := load(args, in)
+	if err != nil {
+		return nil, err
+	}
+	all = slices.DeleteFunc(all, func(s *scenario.Scenario) bool { return len(s.MustBreaks) > 0 })
+	if len(all) == 0 {
+		return nil, errNoPlain
+	}
+	return all, nil
+}
+
+// errNoPlain says that nothing is left.
+var errNoPlain = errors.New("each of these scenarios must break a promise: they are for sim mutants")
+
 // find resolves an argument to the paths of scenario files, sorted.
 func find(arg string) ([]string, error) {
 	if arg == stdin {
@@ -120,7 +137,9 @@ func read(path string, in io.Reader) (*scenario.Scenario, error) {
 }
 
 // title is the name of a scenario as a person types it.
-func title(s *scenario.Scenario) string { return strings.TrimSuffix(s.Name, extension) }
+func title(s *scenario.Scenario) string { return fileTitle(s.Name) }
+
+func fileTitle(path string) string { return strings.TrimSuffix(filepath.ToSlash(path), extension) }
 
 // again is the line that reproduces a run.
 func again(o *outcome) string {

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"orrery/sim/scenario"
 )
 
 // The flags that say more of a wrong value than that it is wrong. Each is a pflag.Value;
@@ -35,8 +37,8 @@ func (f *seedFlag) Set(text string) error {
 	return nil
 }
 
-// maxSeeds bounds one call: a hundred thousand runs take a day.
-const maxSeeds = 100_000
+// maxSeeds bounds one call: a million runs take days.
+const maxSeeds = 1_000_000
 
 // seedsFlag is a range of seeds, both ends included.
 type seedsFlag struct {
@@ -70,6 +72,53 @@ func (f *seedsFlag) Set(text string) error {
 	}
 	f.from, f.to, f.set = from, to, true
 	return nil
+}
+
+// sweepFlag says how many seeds each scenario is run under: that many from the first that
+// it names, or a range.
+type sweepFlag struct {
+	count uint64
+	span  seedsFlag // instead of count
+}
+
+func (f *sweepFlag) Type() string { return "N|a..b" }
+
+func (f *sweepFlag) String() string {
+	switch {
+	case f.span.set:
+		return f.span.String()
+	case f.count > 0:
+		return strconv.FormatUint(f.count, 10)
+	}
+	return ""
+}
+
+func (f *sweepFlag) Set(text string) error {
+	if strings.Contains(text, "..") {
+		return f.span.Set(text)
+	}
+	n, err := strconv.ParseUint(text, 10, 64)
+	switch {
+	case err != nil || n == 0:
+		return errors.New("want a number of seeds such as 20000, or a range such as 1..50")
+	case n > maxSeeds:
+		return fmt.Errorf("want at most %d seeds", maxSeeds)
+	}
+	f.count = n
+	return nil
+}
+
+func (f *sweepFlag) set() bool { return f.count > 0 || f.span.set }
+
+// of returns the first seed and how many there are, for a scenario that names seeds itself.
+func (f *sweepFlag) of(own scenario.Seeds) (first, n uint64) {
+	switch {
+	case f.span.set:
+		return f.span.from, f.span.to - f.span.from + 1
+	case f.count > 0:
+		return own.First, f.count
+	}
+	return own.First, min(own.Last-own.First, maxSeeds-1) + 1
 }
 
 // momentFlag is a moment of virtual time: a duration since the start, or as traces and

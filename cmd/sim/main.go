@@ -31,10 +31,13 @@ var (
 	errHelped           = errors.New("no command")
 )
 
-// stopped ends a command that was interrupted.
+// stopped ends a command that was interrupted. All is 0 where nobody knows.
 type stopped struct{ done, all int }
 
 func (s stopped) Error() string {
+	if s.all == 0 {
+		return fmt.Sprintf("stopped: %s were done", plural(s.done, "run"))
+	}
 	return fmt.Sprintf("stopped: %d of %d runs were done", s.done, s.all)
 }
 
@@ -80,7 +83,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(runCommand(), listCommand(), checkCommand(), traceCommand())
+	root.AddCommand(runCommand(), listCommand(), checkCommand(), traceCommand(), exploreCommand(), coverageCommand(), mutantsCommand())
 	return root
 }
 

@@ -60,6 +60,7 @@ type job struct {
 	seed     uint64
 	tally    *tally // of its scenario
 	twice    bool
+	cover    bool              // note the reactions of actors
 	say      func(line string) // hears the story as it happens; nil: nobody does
 }
 
@@ -69,6 +70,7 @@ type outcome struct {
 	result  *sim.Result
 	real    time.Duration
 	diverge string // with twice: where the second run parted from the first
+	bug     string // of the simulator itself, where that does not end the command; there is no result then
 	err     error
 }
 
@@ -89,7 +91,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	tallies, jobs := f.plan(scenarios)
 	print.begin(jobs)
-	far := &progress{w: cmd.ErrOrStderr(), all: len(jobs)}
+	far, done, bad := newProgress(cmd.ErrOrStderr(), 0), 0, 0
 	for o := range perform(cmd.Context(), f.jobs, slices.Values(jobs), live) {
 		if o.err != nil {
 			return fmt.Errorf("%s: seed %d: %w", title(o.scenario), o.seed, o.err)
@@ -97,7 +99,13 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		o.tally.add(o)
 		far.hide()
 		print.outcome(o)
-		far.show(o)
+		done++
+		if how := o.standing(); how == broken || how == diverged {
+			bad++
+		}
+		if done < len(jobs) {
+			far.show(func() []string { return []string{fmt.Sprintf("%d of %d runs, %d broken", done, len(jobs), bad)} })
+		}
 	}
 	far.hide()
 	print.end(tallies)
@@ -133,8 +141,12 @@ func live(ctx context.Context, j job) *outcome {
 			panic(fmt.Sprintf("%s, seed %d: %v", title(j.scenario), j.seed, bug))
 		}
 	}()
+	return j.do(ctx)
+}
+
+func (j job) do(ctx context.Context) *outcome {
 	o := &outcome{job: j}
-	opts := sim.Options{Stop: func() bool { return ctx.Err() != nil }}
+	opts := sim.Options{Cover: j.cover, Stop: func() bool { return ctx.Err() != nil }}
 	story := sim.NewStory(j.scenario.Starts, j.say)
 	if j.say != nil {
 		opts.Watch = story.Tell
