@@ -120,7 +120,7 @@ func TestEveryDueTimeIsDecidedOnce(t *testing.T) {
 }
 
 func TestBrokenRulesOfDueTimesAreNoticed(t *testing.T) {
-	for _, knob := range []string{KnobForgetDue, KnobFireEarly, KnobNeverRetryProposal} {
+	for _, knob := range []string{KnobForgetDue, KnobFireEarly, KnobNeverRetryProposal, KnobDkron998, KnobChronos511} {
 		t.Run(knob, func(t *testing.T) {
 			noticed(t, func(draw func(int) int) error { return dueRun(draw, 100, knob) })
 		})
@@ -216,7 +216,7 @@ func TestEachRequestGetsOneAnswerThatIsTrue(t *testing.T) {
 }
 
 func TestBrokenRulesOfAnswersAreNoticed(t *testing.T) {
-	for _, knob := range []string{KnobAckBeforeCommitWrite, KnobAnswerUnavailableForUnknown, KnobRetryAsNew} {
+	for _, knob := range []string{KnobAckBeforeCommitWrite, KnobAnswerUnavailableForUnknown, KnobRetryAsNew, KnobProposeInOldTerm} {
 		t.Run(knob, func(t *testing.T) {
 			noticed(t, func(draw func(int) int) error { return writeRun(draw, 200, knob) })
 		})

@@ -77,8 +77,8 @@ type Executor struct {
 	leader string // "": none heard of yet
 
 	session uint64        // 0: none was granted by this leader
-	sent    time.Duration // when the heartbeat behind the newest grant was sent, by Boot
-	until   time.Duration // end of the lease, by Boot
+	sent    time.Duration // when the heartbeat behind the newest grant was sent, by leaseClock
+	until   time.Duration // end of the lease, by leaseClock
 	every   time.Duration // between heartbeats
 	seq     uint64        // of the newest heartbeat
 
@@ -213,6 +213,9 @@ func (x *Executor) beat() {
 	x.stopBeat()
 	x.beats++
 	x.stopBeat = x.env.After(x.every, beat{x.beats})
+	if x.env.Knob(KnobLeaseByWallClock) {
+		x.tellLease()
+	}
 	if x.leader == "" {
 		return
 	}
@@ -232,7 +235,7 @@ func (x *Executor) heartbeat() {
 		Term:         x.term,
 		Session:      x.session,
 		Seq:          x.seq,
-		SentNs:       int64(x.env.Boot()),
+		SentNs:       int64(x.leaseClock()),
 		WallNs:       wire.Nanos(x.env.Now()),
 		Server:       x.boot.Server,
 		Slots:        uint32(x.boot.Slots),
@@ -268,11 +271,7 @@ func (x *Executor) granted(m *orrerypb.HeartbeatGranted) {
 	if every := time.Duration(m.GetHeartbeatEveryNs()); every > 0 {
 		x.every = every
 	}
-	if x.env.Knob(KnobIgnoreLease) {
-		x.sup.SetLease(x.until + 1000*time.Hour)
-	} else {
-		x.sup.SetLease(x.until)
-	}
+	x.tellLease()
 	x.raiseFloor(orrery.Fence(m.GetFenceFloor()))
 	if opened {
 		x.beat()
@@ -295,8 +294,25 @@ func (x *Executor) raiseFloor(floor orrery.Fence) {
 	}
 }
 
+// leaseClock is what the lease is counted by: nobody can set it back.
+func (x *Executor) leaseClock() time.Duration {
+	if x.env.Knob(KnobLeaseByWallClock) {
+		return time.Duration(wire.Nanos(x.env.Now()))
+	}
+	return x.env.Boot()
+}
+
+// tellLease tells the supervisor when the lease ends, by the clock that it counts by.
+func (x *Executor) tellLease() {
+	until := x.until + x.env.Boot() - x.leaseClock()
+	if x.env.Knob(KnobIgnoreLease) {
+		until += 1000 * time.Hour
+	}
+	x.sup.SetLease(until)
+}
+
 // leaseRuns reports whether a session with the newest leader is live.
-func (x *Executor) leaseRuns() bool { return x.session != 0 && x.env.Boot() < x.until }
+func (x *Executor) leaseRuns() bool { return x.session != 0 && x.leaseClock() < x.until }
 
 // mayStart reports whether the session that m belongs to allows a start now.
 func (x *Executor) mayStart(m *orrerypb.RunAttempt) bool {

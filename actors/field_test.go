@@ -590,6 +590,7 @@ func (l *serverLog) Verify(seq, term uint64) {
 }
 
 func (l *serverLog) TransferLeadership()                        {}
+func (l *serverLog) Servers() []string                          { return nil }
 func (l *serverLog) Applied(uint64)                             {}
 func (l *serverLog) SnapshotChunk(uint64, uint64, []byte, bool) {}
 func (l *serverLog) Restored(uint64, error)                     {}
@@ -686,7 +687,7 @@ func TestNoFaultMakesTwoLeadersBreakARule(t *testing.T) {
 }
 
 func TestEveryRuleOfTheDispatcherThatIsBrokenIsNoticed(t *testing.T) {
-	for _, knob := range []string{KnobLostAtOnce, KnobAckBeforeCommit, KnobIgnoreTags, KnobNeverRedeliver, KnobAssignWithoutSession} {
+	for _, knob := range []string{KnobLostAtOnce, KnobAckBeforeCommit, KnobIgnoreTags, KnobNeverRedeliver, KnobAssignWithoutSession, KnobRaiseFloorEarly} {
 		t.Run(knob, func(t *testing.T) {
 			for seed := range uint64(40) {
 				if newField(seeded(seed), knob).playOut(5000) != nil {

@@ -15,6 +15,9 @@ const (
 	KnobNeverRedeliver       = "never-redeliver"
 	KnobAssignWithoutSession = "assign-without-session"
 	KnobGrantWithoutQuorum   = "grant-without-quorum"
+	KnobLeaseByWallClock     = "lease-by-wall-clock"
+	KnobRaiseFloorEarly      = "raise-floor-early"
+	KnobBelieveOld           = "believe-old-incarnation"
 
 	KnobForgetDue                   = "forget-due"
 	KnobFireEarly                   = "fire-early"
@@ -26,7 +29,13 @@ const (
 	KnobAnswerUnavailableForUnknown = "answer-unavailable-for-unknown"
 	KnobRetryAsNew                  = "retry-as-new"
 	KnobReadWithoutQuorum           = "read-without-quorum"
-	KnobApplyNewEarly               = "apply-new-early"
+	KnobProposeInOldTerm            = "propose-in-old-term"
+
+	// Published bugs of other schedulers, recreated.
+	KnobDkron541      = "dkron-541"
+	KnobDkron998      = "dkron-998"
+	KnobChronos511    = "chronos-511"
+	KnobApplyNewEarly = "apply-new-early"
 )
 
 // Knobs lists every name that an actor of this package asks Env.Knob for.
@@ -42,6 +51,9 @@ var Knobs = orrery.Knobs{
 	{Name: KnobNeverRedeliver, Component: "Dispatcher", Breaks: "the dispatcher tells an executor once what to do, and never again"},
 	{Name: KnobAssignWithoutSession, Component: "Dispatcher", Breaks: "the dispatcher places attempts on members that gossip calls alive"},
 	{Name: KnobGrantWithoutQuorum, Component: "lease", Breaks: "the dispatcher renews leases without asking whether it still leads"},
+	{Name: KnobLeaseByWallClock, Component: "lease", Breaks: "the executor counts its lease by the wall clock, which may be set back"},
+	{Name: KnobRaiseFloorEarly, Component: "Dispatcher", Breaks: "the dispatcher calls fences over that their member was not told of yet"},
+	{Name: KnobBelieveOld, Component: "Roster", Breaks: "of two incarnations of a member the roster believes the earlier"},
 
 	{Name: KnobForgetDue, Component: "Scheduler", Breaks: "the scheduler moves a job's head on and fires nothing"},
 	{Name: KnobFireEarly, Component: "Scheduler", Breaks: "the scheduler fires a due time a minute before it comes"},
@@ -54,4 +66,9 @@ var Knobs = orrery.Knobs{
 	{Name: KnobRetryAsNew, Component: "Gateway", Breaks: "the gateway sends a write again under another request id"},
 	{Name: KnobReadWithoutQuorum, Component: "Gateway", Breaks: "the gateway answers consistent reads without asking whether it still leads"},
 	{Name: KnobApplyNewEarly, Component: "Gateway", Breaks: "the gateway proposes a command that some server may not know yet"},
+	{Name: KnobProposeInOldTerm, Component: "Proposer", Breaks: "the proposer keeps what it refused at the end of a leadership, and proposes it in the next"},
+
+	{Name: KnobDkron541, Component: "Scheduler", Breaks: "a new leader begins one due time too early: it fires again what the one before had fired"},
+	{Name: KnobDkron998, Component: "Scheduler", Breaks: "a new leader leaves out the jobs that came due while nobody led"},
+	{Name: KnobChronos511, Component: "Scheduler", Breaks: "a scheduler that has lost its leadership and gains it again fires nothing"},
 }

@@ -127,6 +127,17 @@ func (p *Proposer) stepDown(term uint64) {
 	for _, w := range queue {
 		p.tell(w.asker, Proposed{Fate: FateRefused})
 	}
+	if p.env.Knob(KnobProposeInOldTerm) {
+		p.keep(queue)
+	}
+}
+
+// keep has commands proposed under the next leadership, whoever leads in between.
+func (p *Proposer) keep(queue []waitingCommand) {
+	for i := range queue {
+		queue[i].asker = asker{} // was told
+	}
+	p.queue = queue
 }
 
 func (p *Proposer) propose(m Propose) {
@@ -285,7 +296,7 @@ func (p *Proposer) tellAll(askers []asker, fate Fate) {
 
 func (p *Proposer) tell(to asker, outcome Proposed) {
 	if to == (asker{}) {
-		return // KnobAckBeforeCommitWrite has told it already
+		return // a knob has told it already
 	}
 	outcome.Ref = to.ref
 	p.env.Send(Address{Actor: to.actor}, outcome)

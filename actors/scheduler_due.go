@@ -18,6 +18,7 @@ func (s *Scheduler) due(m DueRead) []DueItem {
 	var items []DueItem
 	fires, now := 0, s.now()
 	aside, fired := make(map[orrery.UID]jobAside), s.fired
+	takingOver := fired == nil // nothing was decided under this leadership
 	s.fired = make(map[orrery.UID]jobHead)
 	for _, job := range m.Jobs {
 		uid, head := orrery.UID(job.Record.GetUid()), jobHead{job.Record.GetVersion(), job.Head}
@@ -25,7 +26,11 @@ func (s *Scheduler) due(m DueRead) []DueItem {
 			aside[uid] = a
 			continue
 		}
-		item, err := s.dueItem(job, m.Config, now)
+		if takingOver && s.env.Knob(KnobDkron998) {
+			aside[uid] = jobAside{head, s.env.Boot() + unreadableFor}
+			continue
+		}
+		item, err := s.dueItem(job, m.Config, now, takingOver)
 		if err != nil {
 			s.env.Emit(ScheduleUnreadable{Job: job.Record.GetJob().GetName(), UID: uid, Version: head.version, Err: err})
 			aside[uid] = jobAside{head, s.env.Boot() + unreadableFor}
@@ -58,14 +63,18 @@ func (s *Scheduler) leftAlone(uid orrery.UID, head, fired jobHead) (jobAside, bo
 	return jobAside{head, s.env.Boot() + deafFor}, true
 }
 
-func (s *Scheduler) dueItem(due store.DueJob, config orrery.ClusterConfig, now time.Time) (DueItem, error) {
+func (s *Scheduler) dueItem(due store.DueJob, config orrery.ClusterConfig, now time.Time, takingOver bool) (DueItem, error) {
 	record := due.Record
 	job := wire.ToJob(record.GetJob())
 	schedule, err := s.schedules.parse(job.ScheduleSpec(config, wire.Time(record.GetCreatedNs())))
 	if err != nil {
 		return DueItem{}, err
 	}
-	decision := orrery.Decide(schedule, job.MisfirePolicy(config), due.Head, now)
+	head := due.Head
+	if takingOver && s.env.Knob(KnobDkron541) {
+		head = schedule.Prev(head.Add(-1))
+	}
+	decision := orrery.Decide(schedule, job.MisfirePolicy(config), head, now)
 	s.markDecision(schedule, decision)
 	if s.env.Knob(KnobForgetDue) {
 		decision.Fires = nil
