@@ -309,6 +309,7 @@ func (l *cellLog) Verify(seq, term uint64) {
 }
 
 func (l *cellLog) TransferLeadership()                        {}
+func (l *cellLog) Servers() []string                          { return nil }
 func (l *cellLog) Applied(uint64)                             {}
 func (l *cellLog) SnapshotChunk(uint64, uint64, []byte, bool) {}
 func (l *cellLog) Restored(uint64, error)                     {}

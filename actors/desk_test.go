@@ -27,6 +27,7 @@ type desk struct {
 	waiting []Propose           // held
 	checks  []uint64            // begun and not answered
 	slow    bool                // checks wait for verify
+	unseen  []string            // servers that no gossip has told of
 	moved   int                 // TransferLeadership was called
 	said    []sentMessage       // to members, since the last asked
 	toSched []any               // to the Scheduler, likewise
@@ -40,6 +41,15 @@ func (k *desk) Applied(uint64)                             { panic("not the disp
 func (k *desk) SnapshotChunk(uint64, uint64, []byte, bool) { panic("not the dispatcher's matter") }
 func (k *desk) Restored(uint64, error)                     { panic("not the dispatcher's matter") }
 func (k *desk) TransferLeadership()                        { k.moved++ }
+func (k *desk) Servers() []string {
+	var names []string
+	for _, m := range k.roster {
+		if m.Server {
+			names = append(names, m.Name)
+		}
+	}
+	return append(names, k.unseen...)
+}
 func (k *desk) Verify(seq, term uint64) {
 	if term != k.term {
 		k.t.Errorf("a quorum check for term %d was begun in %d", term, k.term)

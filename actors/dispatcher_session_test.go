@@ -558,19 +558,24 @@ func TestChangedSettingsCountFromTheNextGrant(t *testing.T) {
 
 func TestTheVersionOfApplyIsRaisedWhenEveryServerOffersIt(t *testing.T) {
 	for name, tt := range map[string]struct {
-		offers map[string]uint32 // 0: never heard
+		offers map[string]uint32 // 0: never heard; of s9, never seen
 		want   uint32            // 0: it is not raised
 	}{
 		"all offer it":                {map[string]uint32{"s2": 3, "s3": 3}, 3},
 		"the least offered":           {map[string]uint32{"s2": 3, "s3": 2}, 2},
 		"one does not offer it":       {map[string]uint32{"s2": 3, "s3": 1}, 0},
 		"one was not heard":           {map[string]uint32{"s2": 3, "s3": 0}, 0},
+		"one was never seen":          {map[string]uint32{"s2": 3, "s9": 0}, 0},
 		"agents have no say":          {map[string]uint32{"s2": 3, "m1": 1}, 3},
 		"an agent alone is no reason": {map[string]uint32{"m1": 3}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := newDesk(t)
 			for name := range tt.offers {
+				if name == "s9" {
+					k.unseen = []string{name}
+					continue
+				}
 				k.roster = append(k.roster, Member{Name: name, Incarnation: 1, Server: name[0] == 's'})
 			}
 			k.lead()

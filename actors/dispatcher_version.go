@@ -5,17 +5,15 @@ import "orrery/proto/orrerypb"
 // firstVersion of Apply is what every server offers and no state has to be raised to.
 const firstVersion = 1
 
-// raiseVersion has the version of Apply raised to the newest that every server known to
-// the gossip offers. A server that is down has no say and holds it up: raised over its
-// head, it would stop when it comes back. A state that has been raised is not lowered,
-// and a Raise to what it has changes nothing.
+// raiseVersion has the version of Apply raised to the newest that every server offers whose
+// vote counts. One that is down, or that was never seen, has no say and holds it up:
+// raised over its head, it would stop when it comes back. A state that has been raised is
+// not lowered, and a Raise to what it has changes nothing.
 func (d *Dispatcher) raiseVersion() {
 	least := uint32(0)
-	for _, m := range d.members {
-		if !m.known || !m.roster.Server || m.roster.Status == MemberLeft {
-			continue
-		}
-		if !m.confirmed {
+	for _, name := range d.log.Servers() {
+		m := d.members[name]
+		if m == nil || !m.confirmed {
 			return
 		}
 		if least == 0 || m.offers < least {

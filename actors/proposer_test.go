@@ -42,6 +42,7 @@ func (l *sinkLog) Propose(seq, term uint64, data []byte) {
 }
 func (l *sinkLog) Verify(seq, term uint64) { l.verified = append(l.verified, seq) }
 func (l *sinkLog) TransferLeadership()     {}
+func (l *sinkLog) Servers() []string       { return nil }
 func (l *sinkLog) Applied(index uint64)    { l.applied = index }
 func (l *sinkLog) SnapshotChunk(id, index uint64, chunk []byte, last bool) {
 	l.chunks = append(l.chunks, sunkChunk{id, index, slices.Clone(chunk), last})

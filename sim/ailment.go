@@ -26,6 +26,7 @@ func (m *member) mend() {
 	m.ailments = nil
 	m.feel()
 	m.armed++
+	m.wanted = true
 	m.resume()
 	m.start()
 }

@@ -40,6 +40,7 @@ type member struct {
 	chance     *rand.Rand
 	starts     int                  // counts beginnings and ends of agents: a start in progress is off when it has moved
 	starting   bool                 // an agent is about to be there
+	wanted     bool                 // the agent that is about to end is to be followed by another
 	started    map[orrery.Fence]int // its processes, by their place in the history
 }
 
@@ -172,7 +173,7 @@ func (m *member) farewell(word string, say func(*life)) {
 		return
 	}
 	l := m.life
-	l.leaving = true
+	l.leaving, m.wanted = true, false
 	if l.raft != nil {
 		l.lane.run(l.raft.TransferLeadership)
 	}
@@ -181,6 +182,9 @@ func (m *member) farewell(word string, say func(*life)) {
 		if m.life == l && m.up() {
 			m.world.note(Noted, m.name, "", nil, "%s", word)
 			m.die(false)
+			if m.wanted {
+				m.start()
+			}
 		}
 	})
 }

@@ -32,6 +32,10 @@ type Log interface {
 	// TransferLeadership asks to hand leadership to the best follower. Nothing may come of it.
 	TransferLeadership()
 
+	// Servers lists those whose votes count now: the members of the log, whoever of them is
+	// up. The slice is not to be changed.
+	Servers() []string
+
 	// Applied tells that the Store has applied all up to index: the log may send more.
 	Applied(index uint64)
 

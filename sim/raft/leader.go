@@ -220,6 +220,9 @@ func (n *Node) Verify(seq, term uint64) {
 	n.settle()
 }
 
+// Servers implements [store.Log]: they never change.
+func (n *Node) Servers() []string { return n.cfg.Servers }
+
 // TransferLeadership implements [store.Log]. The heir is the server whose log is the
 // longest, of those the one heard last; proposals are refused until it has all of it, or until an election would have
 // been over.

@@ -16,6 +16,7 @@ type dumb struct{ applied uint64 }
 func (*dumb) Propose(uint64, uint64, []byte)             {}
 func (*dumb) Verify(uint64, uint64)                      {}
 func (*dumb) TransferLeadership()                        {}
+func (*dumb) Servers() []string                          { return nil }
 func (d *dumb) Applied(index uint64)                     { d.applied = index }
 func (*dumb) SnapshotChunk(uint64, uint64, []byte, bool) {}
 func (*dumb) Restored(uint64, error)                     {}
