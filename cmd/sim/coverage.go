@@ -19,6 +19,7 @@ import (
 )
 
 type coverageFlags struct {
+	set    string
 	seeds  sweepFlag
 	jobs   int
 	format string
@@ -27,7 +28,7 @@ type coverageFlags struct {
 func coverageCommand() *cobra.Command {
 	var f coverageFlags
 	cmd := &cobra.Command{
-		Use:   "coverage SCENARIO…",
+		Use:   "coverage [SCENARIO…]",
 		Short: "Show which rare places runs came by, and which they never did",
 		Long: "coverage lives scenarios under some seeds and counts how often they came by each probe, a named\n" +
 			"rare place, and in how many runs: those first that none reached. Then how many reactions each\n" +
@@ -36,9 +37,10 @@ func coverageCommand() *cobra.Command {
 			"must break a promise are left out.",
 		Example: "  sim coverage scenarios/ --seeds 1..20\n" +
 			"  sim coverage scenarios/chain --seeds 100 --format json",
-		Args: needScenario,
+		Args: needScenarioOr(&f.set),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
+	addSetFlag(cmd, &f.set)
 	cmd.Flags().Var(&f.seeds, "seeds", "how many seeds of each scenario, or a range of them; without it the first that each names")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, or json (an object a line)")
@@ -54,7 +56,7 @@ func (f *coverageFlags) run(cmd *cobra.Command, args []string) error {
 	case !f.seeds.set():
 		f.seeds.count = 1
 	}
-	scenarios, err := loadPlain(args, cmd.InOrStdin())
+	scenarios, err := loadPlain(args, f.set, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 )
 
 type exploreFlags struct {
+	set    string
 	seeds  sweepFlag
 	lasts  time.Duration
 	jobs   int
@@ -23,7 +24,7 @@ type exploreFlags struct {
 func exploreCommand() *cobra.Command {
 	var f exploreFlags
 	cmd := &cobra.Command{
-		Use:   "explore SCENARIO…",
+		Use:   "explore [SCENARIO…]",
 		Short: "Live scenarios under many seeds and tell failures apart",
 		Long: "explore lives each scenario under one seed after the other and tells each kind of failure once:\n" +
 			"which promise, for which job, in which way. For each it leaves a file that reproduces it with\n" +
@@ -36,9 +37,10 @@ func exploreCommand() *cobra.Command {
 		Example: "  sim explore scenarios/swarm --seeds 20000\n" +
 			"  sim explore scenarios/ --for 10m --first\n" +
 			"  sim explore scenarios/partition --guided --for 1h",
-		Args: needScenario,
+		Args: needScenarioOr(&f.set),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
+	addSetFlag(cmd, &f.set)
 	cmd.Flags().Var(&f.seeds, "seeds", "how many seeds of each scenario, or a range of them")
 	cmd.Flags().DurationVar(&f.lasts, "for", 0, "how long, such as 10m; 0 for as long as it takes")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
@@ -53,7 +55,7 @@ func (f *exploreFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	scenarios, err := loadPlain(args, cmd.InOrStdin())
+	scenarios, err := loadPlain(args, f.set, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}

@@ -49,10 +49,39 @@ func load(args []string, in io.Reader) ([]*scenario.Scenario, error) {
 	return all, errors.Join(errs...)
 }
 
-// loadPlain reads the scenarios that break no rule on purpose: what others do not keep
-// tells nothing of the product.
-func loadPlain(args []string, in io.Reader) ([]*scenario.Scenario, error) {
+// loadSet reads the scenarios that the arguments name, and keeps those of a set; all, when
+// the set is "". Without arguments it looks through the folder of all scenarios.
+func loadSet(args []string, set string, in io.Reader) ([]*scenario.Scenario, error) {
+	if len(args) == 0 {
+		args = []string{allScenarios}
+	}
 	all, err := load(args, in)
+	if err != nil || set == "" {
+		return all, err
+	}
+	var chosen []*scenario.Scenario
+	there := map[string]bool{}
+	for _, s := range all {
+		for _, name := range s.Sets {
+			there[name] = true
+		}
+		if slices.Contains(s.Sets, set) {
+			chosen = append(chosen, s)
+		}
+	}
+	if len(chosen) == 0 {
+		return nil, fmt.Errorf("--set %s: none of %s is in it; their sets: %s", set, plural(len(all), "scenario"), names(there))
+	}
+	return chosen, nil
+}
+
+// allScenarios is the folder of those that come with the product.
+const allScenarios = "scenarios"
+
+// loadPlain reads the scenarios of a set that break no rule on purpose: what others do not
+// keep tells nothing of the product.
+func loadPlain(args []string, set string, in io.Reader) ([]*scenario.Scenario, error) {
+	all, err := loadSet(args, set, in)
 	if err != nil {
 		return nil, err
 	}

@@ -12,22 +12,23 @@ import (
 )
 
 func listCommand() *cobra.Command {
-	return &cobra.Command{
+	var set string
+	cmd := &cobra.Command{
 		Use:   "list [SCENARIO…]",
 		Short: "List scenarios and what they are about",
-		Long:  "list shows scenarios, a line each: size, length, and what they are about. Without an argument\nit lists the folder scenarios.",
+		Long:  "list shows scenarios, a line each: size, length, the sets that it is in, and what it is about.\nWithout an argument it lists the folder scenarios.",
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				args = []string{"scenarios"}
-			}
-			scenarios, err := load(args, cmd.InOrStdin())
+			scenarios, err := loadSet(args, set, cmd.InOrStdin())
 			w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
 			for _, s := range scenarios {
-				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", title(s), plural(s.Members.Servers, "server"), plural(s.Members.Agents, "agent"), s.Lasts, firstSentence(s))
+				fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", title(s), plural(s.Members.Servers, "server"), plural(s.Members.Agents, "agent"),
+					s.Lasts, strings.Join(s.Sets, ", "), firstSentence(s))
 			}
 			return errors.Join(w.Flush(), err)
 		},
 	}
+	addSetFlag(cmd, &set)
+	return cmd
 }
 
 // firstSentence of what a scenario is about, as long as a line of the file goes.

@@ -62,9 +62,14 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 		"a scenario named twice runs once":       {args: []string{"check", folder, folder + "/caught", folder + "/caught.scenario"}, out: "2 scenarios, nothing wrong"},
 		"machines hear of all seeds by the side": {args: []string{"run", folder + "/below/missed", "--format", "json", "--seeds", "1..2"}, code: 1, out: `"kept":false`, err: "NOT CAUGHT under any of 2 seeds"},
 
-		"list":                  {args: []string{"list", folder}, out: "testdata/folder/caught        1 server  0 agents  10s  A failed attempt is always followed by another.\n"},
+		"list":                  {args: []string{"list", folder}, out: "testdata/folder/caught        1 server  0 agents  10s    A failed attempt is always followed by another.\n"},
+		"list shows sets":       {args: []string{"list", tiny}, out: "20s  smoke, faults  A cluster of one.\n"},
 		"list joins lines":      {args: []string{"list", tiny}, out: "A cluster of one.\n"},
 		"list shows all it can": {args: []string{"list", tiny, "none"}, code: 2, out: "testdata/tiny", err: "none: no such scenario"},
+		"list of a set":         {args: []string{"list", folder, tiny, "--set", "faults"}, out: "testdata/tiny"},
+		"a set of some":         {args: []string{"run", folder, tiny, "--set", "smoke"}, out: "testdata/tiny  seed 1"},
+		"a set of all":          {args: []string{"run", "--set", "smoke"}, code: 2, err: "scenarios: no such scenario"}, // not below this folder
+		"a set nobody is in":    {args: []string{"run", folder, tiny, "--set", "smok"}, code: 2, err: "--set smok: none of 3 scenarios is in it; their sets: faults, smoke\n"},
 		"check":                 {args: []string{"check", tiny}, out: "1 scenario, nothing wrong\n"},
 		"help":                  {args: []string{"run", "--help"}, out: "--seeds a..b"},
 

@@ -15,6 +15,7 @@ import (
 )
 
 type runFlags struct {
+	set    string
 	seed   seedFlag
 	seeds  seedsFlag
 	twice  bool
@@ -25,7 +26,7 @@ type runFlags struct {
 func runCommand() *cobra.Command {
 	var f runFlags
 	cmd := &cobra.Command{
-		Use:   "run SCENARIO…",
+		Use:   "run [SCENARIO…]",
 		Short: "Run scenarios and judge their promises",
 		Long: "run lives each scenario and judges its promises. A scenario is a file, with or without its\n" +
 			"extension, a folder (all in it), or - for standard input. Without --seed or --seeds each runs\n" +
@@ -35,16 +36,32 @@ func runCommand() *cobra.Command {
 			"expects.",
 		Example: "  sim run scenarios/leader-failover\n" +
 			"  sim run scenarios/ --seeds 1..20\n" +
+			"  sim run --set smoke --twice\n" +
 			"  sim run scenarios/leader-failover --seed 7 --twice",
-		Args: needScenario,
+		Args: needScenarioOr(&f.set),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
+	addSetFlag(cmd, &f.set)
 	cmd.Flags().Var(&f.seed, "seed", "the seed that all chance follows from")
 	cmd.Flags().Var(&f.seeds, "seeds", "a range of seeds, such as 1..50")
 	cmd.Flags().BoolVar(&f.twice, "twice", false, "run each twice and compare the hashes of their traces")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json (an object a line) or junit")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
 	return cmd
+}
+
+// addSetFlag lets a command take a set of the scenarios instead of their names.
+func addSetFlag(cmd *cobra.Command, set *string) {
+	cmd.Flags().StringVar(set, "set", "", "only the scenarios of this set, such as smoke; of all there are, when none is named")
+}
+
+func needScenarioOr(set *string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if *set != "" {
+			return nil
+		}
+		return needScenario(cmd, args)
+	}
 }
 
 func needScenario(_ *cobra.Command, args []string) error {
@@ -85,7 +102,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	scenarios, err := load(args, cmd.InOrStdin())
+	scenarios, err := loadSet(args, f.set, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
