@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"sim/raft":       {".", "proto", "proto/orrerypb", "store", "actors", "netsim", "sim/disk"},
 	"sim": {".", "proto", "proto/orrerypb", "store", "actors", "netsim",
 		"sim/scenario", "sim/promise", "sim/disk", "sim/process", "sim/gossip", "sim/raft"},
+	"sim/report": {".", "proto", "proto/orrerypb", "store", "sim", "sim/scenario", "sim/promise"},
 }
 
 // forbiddenImports touch the world, or chance that no seed controls. A prefix that ends in
@@ -55,6 +56,7 @@ var forbiddenImports = []string{
 var exceptions = map[string][]string{
 	"zone.go":                     {"embed", "sync"},                            // the zone database is part of the binary; the memo of a pure function
 	"actors/props.go":             {"github.com/asynkron/protoactor-go/actor"},  // where actors become protoactor's
+	"sim/report/assets.go":        {"embed"},                                    // the page's script and style are part of the binary
 	"sim/host.go":                 {"github.com/asynkron/", "log/slog", "sync"}, // where protoactor becomes deterministic
 	"proto/orrerypb/orrery.pb.go": {"sync", "unsafe"},                           // generated
 	"store/logtest":               {"testing"},                                  // a suite that others run
