@@ -83,12 +83,14 @@ type version struct {
 	def    orrery.Job
 	config orrery.ClusterConfig // in force at the write
 	toggle bool                 // it only turned the firing on or off
+	next   int64                // the head that it set or took over; 0: none
 }
 
 // decision is one step of a job's head.
 type decision struct {
 	point
 	due      int64 // the head it was taken from
+	next     int64 // the head it left; 0: none
 	elements []element
 	config   orrery.ClusterConfig
 	paused   bool

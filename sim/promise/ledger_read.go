@@ -78,7 +78,7 @@ func (r *reader) event(e *orrerypb.Event) {
 		r.facts = append(r.facts, fact{point: r.point, deleted: j})
 	case store.EventDecided:
 		j := r.job(e)
-		j.decisions = append(j.decisions, &decision{point: r.point, due: e.GetDueNs(), config: r.config, paused: r.paused})
+		j.decisions = append(j.decisions, &decision{point: r.point, due: e.GetDueNs(), next: e.GetNextNs(), config: r.config, paused: r.paused})
 	case store.EventExecutionCreated:
 		r.created(e)
 	case store.EventExecutionReady:
@@ -129,7 +129,7 @@ func (r *reader) job(e *orrerypb.Event) *job {
 // written puts a version of a job in force.
 func (r *reader) written(e *orrerypb.Event) {
 	j := r.job(e)
-	v := &version{point: r.point, job: j, number: e.GetVersion(), config: r.config}
+	v := &version{point: r.point, job: j, number: e.GetVersion(), config: r.config, next: e.GetNextNs()}
 	if e.GetKind() == store.EventJobPut {
 		v.def = wire.ToJob(r.puts[jobVersion{j.uid, v.number}])
 	} else if former := j.current(); former != nil {
