@@ -91,7 +91,7 @@ func (t *trial) judgeTold(r *Request, effects []effect, seen *Commit) {
 		t.judgeDone(answer, effects, wrong)
 	case code == "":
 	case code == orrery.Unknown || code == orrery.Internal:
-	case r.Tries == 1 && len(effects) > 0: // of several tries the last one answers for itself alone
+	case !r.Doubtful && len(effects) > 0:
 		wrong("did not happen (%s), and it took effect at index %d", code, effects[0].commit.Index)
 	}
 }

@@ -89,6 +89,7 @@ type Request struct {
 	Answered time.Duration // < 0: never
 	Response *orrerypb.Response
 	Tries    int
+	Doubtful bool // some try was not answered, or as unknown: the last word is not of all of them
 }
 
 // Leadership is one server's belief that it led.

@@ -142,46 +142,70 @@ func drawSchedule(t *rapid.T) string {
 	return strings.Join(texts, " ")
 }
 
+// nightly draws a schedule of fixed times around a reading of the clock.
+func nightly(t *rapid.T, near time.Time) string {
+	minutes := rapid.SampledFrom([]string{"0", "15", "30", "45", "59", "0,20,40"}).Draw(t, "minutes")
+	hour := near.Add(time.Duration(rapid.IntRange(-2, 2).Draw(t, "hours")) * time.Hour).Hour()
+	return fmt.Sprintf("%d %s %d * * *", rapid.SampledFrom([]int{0, 1, 59}).Draw(t, "second"), minutes, hour)
+}
+
 // TestOracleAgainstTheScheduler asks both when a job is due, over zones and years, and
 // mostly where the zone's clock is turned.
 func TestOracleAgainstTheScheduler(t *testing.T) {
+	compared := 0
 	rapid.Check(t, func(t *rapid.T) {
 		zone := rapid.SampledFrom(zones).Draw(t, "zone")
-		job := orrery.Job{
-			Name: rapid.StringMatching("[a-z]{1,8}").Draw(t, "name"), Schedule: drawSchedule(t), Timezone: zone,
-			DST: orrery.DST{Gap: orrery.GapRule(rapid.IntRange(0, 1).Draw(t, "gap")), Repeat: orrery.RepeatRule(rapid.IntRange(0, 2).Draw(t, "repeat"))},
-		}
-		begin := rapid.Int64Range(time.Date(1880, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC).Unix()).Draw(t, "after")
 		location, err := orrery.LoadZone(zone)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, turned := time.Unix(begin, 0).In(location).ZoneBounds(); !turned.IsZero() && rapid.IntRange(0, 4).Draw(t, "near") > 0 {
-			begin = turned.Unix() - rapid.Int64Range(0, 2*daySeconds).Draw(t, "before")
-		}
-		if rapid.IntRange(0, 3).Draw(t, "bounded") == 0 {
-			job.StartsAt = time.Unix(begin+rapid.Int64Range(0, daySeconds).Draw(t, "starts"), 0)
-			job.ExpiresAt = job.StartsAt.Add(time.Duration(rapid.Int64Range(1, int64(30*24*time.Hour)).Draw(t, "lasts")))
-		}
-		created := time.Unix(begin-3600, 123456789)
-		s, err := orrery.ParseSchedule(job.ScheduleSpec(orrery.ClusterConfig{}, created))
-		if err != nil {
-			return // never due, or a word that both refuse
-		}
-		o, err := newOracle(job, orrery.ClusterConfig{}, created)
-		if err != nil {
-			t.Fatalf("%q: %v", job.Schedule, err)
-		}
-		at := time.Unix(begin, 0)
-		for range 12 {
-			want := s.Next(at)
-			if got := o.next(at.UnixNano()); got != unixNanos(want) {
-				t.Fatalf("%q in %s %v after %v:\noracle    %v\nscheduler %v", job.Schedule, zone, job.DST, at.In(location), time.Unix(0, got).In(location), want.In(location))
+		begin := rapid.Int64Range(time.Date(1880, 1, 1, 0, 0, 0, 0, time.UTC).Unix(), time.Date(2060, 1, 1, 0, 0, 0, 0, time.UTC).Unix()).Draw(t, "after")
+		_, turned := time.Unix(begin, 0).In(location).ZoneBounds()
+		for range 10 {
+			job := orrery.Job{
+				Name: rapid.StringMatching("[a-z]{1,8}").Draw(t, "name"), Timezone: zone,
+				DST: orrery.DST{Gap: orrery.GapRule(rapid.IntRange(0, 1).Draw(t, "gap")), Repeat: orrery.RepeatRule(rapid.IntRange(0, 2).Draw(t, "repeat"))},
 			}
-			if want.IsZero() {
-				return
+			after := begin
+			if turned.IsZero() || rapid.IntRange(0, 3).Draw(t, "near") == 0 {
+				job.Schedule = drawSchedule(t)
+			} else {
+				job.Schedule = nightly(t, turned)
+				after = turned.Unix() - rapid.Int64Range(0, 2*daySeconds).Draw(t, "before")
 			}
-			at = want
+			if rapid.IntRange(0, 5).Draw(t, "bounded") == 0 {
+				job.StartsAt = time.Unix(after+rapid.Int64Range(0, daySeconds).Draw(t, "starts"), 0)
+				job.ExpiresAt = job.StartsAt.Add(time.Duration(rapid.Int64Range(1, int64(30*24*time.Hour)).Draw(t, "lasts")))
+			}
+			compared += sameDues(t, job, time.Unix(after, 0).In(location))
 		}
 	})
+	if compared < 1000 {
+		t.Errorf("only %d due times were compared", compared)
+	}
+}
+
+// sameDues compares some due times of a job after a moment, and counts them.
+func sameDues(t *rapid.T, job orrery.Job, at time.Time) (compared int) {
+	created := at.Add(-time.Hour - 123456789)
+	s, err := orrery.ParseSchedule(job.ScheduleSpec(orrery.ClusterConfig{}, created))
+	if err != nil {
+		return 0 // never due
+	}
+	o, err := newOracle(job, orrery.ClusterConfig{}, created)
+	if err != nil {
+		t.Fatalf("%q: %v", job.Schedule, err)
+	}
+	for ; compared < 8; compared++ {
+		want := s.Next(at)
+		if got := o.next(at.UnixNano()); got != unixNanos(want) {
+			t.Fatalf("%q in %s %v after %v:\noracle    %v\nscheduler %v", job.Schedule, job.Timezone, job.DST,
+				at, time.Unix(0, got).In(at.Location()), want.In(at.Location()))
+		}
+		if want.IsZero() {
+			break
+		}
+		at = want.In(at.Location())
+	}
+	return compared
 }

@@ -154,8 +154,12 @@ func TestAckedIsDurable(t *testing.T) {
 		"conflict, and it happened":        {tell: answer(&orrerypb.Answer{Code: "conflict"}), breach: "did not happen (conflict), and it took effect at index 2"},
 		"unknown, and it happened":         {tell: answer(&orrerypb.Answer{Code: "unknown"}), judged: 2},
 		"no answer, and it happened":       {tell: told(func(m *model, r *Request) { r.Response, r.Answered = nil, -1 }), judged: 2},
-		"the last of several tries was late": {tell: told(func(m *model, r *Request) {
+		"of several tries each was refused, and it happened": {tell: told(func(m *model, r *Request) {
 			r.Tries = 2
+			r.Response = &orrerypb.Response{Answer: &orrerypb.Answer{Code: "unavailable"}}
+		}), breach: "did not happen (unavailable), and it took effect at index 2"},
+		"of several tries one was not answered": {tell: told(func(m *model, r *Request) {
+			r.Tries, r.Doubtful = 2, true
 			r.Response = &orrerypb.Response{Answer: &orrerypb.Answer{Code: "unavailable"}}
 		}), judged: 2},
 		"under another term nothing happens": {tell: told(func(m *model, r *Request) {
