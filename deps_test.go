@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"actors":         {".", "proto", "proto/orrerypb", "store"},
 	"netsim":         {},
 	"sim/scenario":   {},
+	"sim/search":     {"netsim", "sim/scenario"},
 	"sim/shrink":     {"sim/scenario"},
 	"sim/promise":    {".", "proto", "proto/orrerypb", "store"},
 	"sim/disk":       {"netsim"},

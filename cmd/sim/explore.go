@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -16,6 +17,7 @@ type exploreFlags struct {
 	lasts  time.Duration
 	jobs   int
 	first  bool
+	cover  bool
 	guided bool
 	out    string
 	format string
@@ -45,6 +47,7 @@ func exploreCommand() *cobra.Command {
 	cmd.Flags().DurationVar(&f.lasts, "for", 0, "how long, such as 10m; 0 for as long as it takes")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
 	cmd.Flags().BoolVar(&f.first, "first", false, "stop at the first failure")
+	cmd.Flags().BoolVar(&f.cover, "cover", false, "count the reactions of actors too, which takes a little longer; always with --guided")
 	cmd.Flags().BoolVar(&f.guided, "guided", false, "make scenarios of those runs that reached something new")
 	cmd.Flags().StringVar(&f.out, "out", filepath.Join("out", "failures"), `folder of the files that reproduce failures; "" for none`)
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, or json (a line for each kind of failure, and one for all)")
@@ -62,7 +65,7 @@ func (f *exploreFlags) run(cmd *cobra.Command, args []string) error {
 	ctx, cancel := f.bound(cmd.Context())
 	defer cancel()
 	x := newExploration(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	trips := sweep{scenarios: scenarios, seeds: f.seeds, endless: f.lasts > 0 && !f.seeds.set(), cover: f.guided}
+	trips := sweep{scenarios: scenarios, seeds: f.seeds, endless: f.lasts > 0 && !f.seeds.set(), cover: f.cover || f.guided}
 	if x.all = trips.count(); f.guided {
 		err = x.guide(ctx, trips)
 	} else {
@@ -89,6 +92,8 @@ func (f *exploreFlags) check() error {
 		return fmt.Errorf("--for %v: want a duration such as 10m", f.lasts)
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: want text or json", f.format)
+	case f.guided && f.out == "":
+		return errors.New("--guided needs --out: the scenarios that it makes are in no other file")
 	}
 	return nil
 }

@@ -28,6 +28,7 @@ type exploration struct {
 	virtual  time.Duration
 	probes   map[string]uint64
 	reaction map[string]uint64
+	kept     int // runs that a guided exploration goes on from
 	findings findings
 }
 
@@ -133,6 +134,9 @@ func (x *exploration) pace() string {
 	if len(x.reaction) > 0 {
 		text += ", " + plural(len(x.reaction), "reaction")
 	}
+	if x.kept > 0 {
+		text += ", " + plural(x.kept, "run") + " kept"
+	}
 	return text
 }
 
@@ -202,7 +206,8 @@ type jsonExploration struct {
 	SeedsPerSecond float64  `json:"seeds_per_second"`
 	Probes         []string `json:"probes"` // reached
 	ProbesKnown    int      `json:"probes_known"`
-	Reactions      int      `json:"reactions"`
+	Reactions      int      `json:"reactions"`      // with --cover or --guided
+	Kept           int      `json:"kept,omitempty"` // guided: runs that it would go on from
 }
 
 func (x *exploration) endJSON() {
@@ -215,6 +220,6 @@ func (x *exploration) endJSON() {
 	e.Encode(jsonExploration{
 		Runs: x.runs, Broken: x.bad, Failures: len(x.findings.all), VirtualSeconds: x.virtual.Seconds(), RealSeconds: real,
 		SeedsPerSecond: float64(x.runs) / max(real, 0.001), Probes: slices.Sorted(maps.Keys(x.probes)), ProbesKnown: len(sim.Probes()),
-		Reactions: len(x.reaction),
+		Reactions: len(x.reaction), Kept: x.kept,
 	})
 }

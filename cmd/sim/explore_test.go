@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -88,6 +89,8 @@ func TestExploreEnds(t *testing.T) {
 		"every promise kept":             {args: []string{tiny}, out: ": every promise kept\n"},
 		"at the first failure":           {args: []string{breaks, "--seeds", "100", "--first", "--jobs", "1"}, code: exitBroken, out: "1 run in "},
 		"with its time":                  {args: []string{"-", "--for", "50ms"}, in: long, out: "0 runs in "},
+		"with reactions":                 {args: []string{tiny, "--cover"}, out: " reactions: every"},
+		"guided without a folder":        {args: []string{tiny, "--guided"}, code: exitUsage, err: "--guided needs --out"},
 		"no scenario":                    {code: exitUsage, err: "name a scenario"},
 		"only what must fail":            {args: []string{folder + "/caught"}, code: exitUsage, err: "sim mutants"},
 		"no seeds":                       {args: []string{tiny, "--seeds", "0"}, code: exitUsage, err: "want a number of seeds such as 20000, or a range such as 1..50"},
@@ -117,6 +120,23 @@ func TestCtrlCEndsAnExplorationWithItsSummary(t *testing.T) {
 	code := execute(ctx, []string{"explore", breaks, "--seeds", "1000000", "--out", ""}, strings.NewReader(""), out, errs)
 	if code != exitBroken || !strings.HasPrefix(errs.String(), "stopped: ") || !strings.Contains(out.String(), " broken in ") {
 		t.Errorf("exit code %d, err %s, out:\n%s", code, errs, out)
+	}
+}
+
+// TestGuidedExplorationDoesTheSameOnAnyNumberOfProcessors holds that who is done first
+// does not matter for what is tried next.
+func TestGuidedExplorationDoesTheSameOnAnyNumberOfProcessors(t *testing.T) {
+	var all [2]jsonExploration
+	for i, jobs := range []string{"1", "3"} {
+		got := call(t, "", "explore", tiny, breaks, "--guided", "--seeds", "40", "--jobs", jobs, "--out", t.TempDir(), "--format", "json")
+		lines := strings.Split(strings.TrimSuffix(got.out, "\n"), "\n")
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &all[i]); err != nil {
+			t.Fatalf("%v: %s%s", err, got.out, got.err)
+		}
+		all[i].RealSeconds, all[i].SeedsPerSecond = 0, 0
+	}
+	if !reflect.DeepEqual(all[0], all[1]) || all[0].Runs != 80 || all[0].Kept == 0 {
+		t.Errorf("%+v\n%+v", all[0], all[1])
 	}
 }
 

@@ -93,10 +93,12 @@ func failuresOf(o *outcome) []*finding {
 
 // keep writes the file that reproduces a finding, over the one of a slower run.
 func (f *findings) keep(x *finding) error {
-	if f.folder == "" {
+	switch {
+	case f.folder == "":
 		return nil
+	case x.file == "":
+		x.file = filepath.Join(f.folder, x.fileName())
 	}
-	x.file = filepath.Join(f.folder, x.fileName())
 	if err := os.MkdirAll(f.folder, 0o755); err != nil {
 		return fmt.Errorf("write what reproduces a failure: %w", err)
 	}
