@@ -69,6 +69,7 @@ func (c *client) try(a *asking) {
 	c.open[id] = a
 	a.stop = w.after(c.timeout, func() {
 		delete(c.open, id)
+		c.doubt(a)
 		c.again(a, nil)
 	})
 	w.note(Told, c.name, m.name, h.Request, "asks")
@@ -80,6 +81,9 @@ func (c *client) try(a *asking) {
 	}
 	w.transmit(c.name, m.name, frameActor, "ClientRequest", body, netsim.Frame{})
 }
+
+// doubt notes that a try may have had its effect, whatever is said of the next ones.
+func (c *client) doubt(a *asking) { c.world.history.Requests[a.record].Doubtful = true }
 
 // again tries once more, or gives up with what it was told last.
 func (c *client) again(a *asking, last *orrerypb.Response) {
@@ -108,7 +112,10 @@ func (c *client) receive(body []byte) {
 	delete(c.open, reply.GetId())
 	a.stop()
 	switch orrery.Code(reply.GetResponse().GetAnswer().GetCode()) {
-	case orrery.Unknown, orrery.Unavailable:
+	case orrery.Unknown:
+		c.doubt(a)
+		c.again(a, reply.GetResponse())
+	case orrery.Unavailable:
 		c.again(a, reply.GetResponse())
 	default:
 		c.close(a, reply.GetResponse())
