@@ -54,7 +54,8 @@ type Proposer struct {
 	term    uint64 // of the leadership held; 0: none
 	seq     uint64 // of the newest ticket
 	queue   []waitingCommand
-	flights []flight // in the order of proposing
+	flights []flight         // in the order of proposing
+	refused []waitingCommand // for KnobProposeInOldTerm alone
 }
 
 // waitingCommand is a command that is in no entry yet.
@@ -73,7 +74,7 @@ type asker struct {
 // flight is an entry on its way through the log.
 type flight struct {
 	seq      uint64
-	askers   []asker
+	batch    []waitingCommand
 	stopWait func()
 }
 
@@ -104,6 +105,8 @@ func (p *Proposer) Receive(msg any) {
 func (p *Proposer) lead(term uint64) {
 	p.stepDown(p.term)
 	p.term = term
+	p.queue, p.refused = p.refused, nil
+	p.fill()
 }
 
 // stepDown ends what was proposed under term. What is in flight may still be committed.
@@ -122,22 +125,9 @@ func (p *Proposer) stepDown(term uint64) {
 	}
 	for _, f := range flights {
 		f.stopWait()
-		p.tellAll(f.askers, FateUnknown)
+		p.tellAll(f.batch, FateUnknown)
 	}
-	for _, w := range queue {
-		p.tell(w.asker, Proposed{Fate: FateRefused})
-	}
-	if p.env.Knob(KnobProposeInOldTerm) {
-		p.keep(queue)
-	}
-}
-
-// keep has commands proposed under the next leadership, whoever leads in between.
-func (p *Proposer) keep(queue []waitingCommand) {
-	for i := range queue {
-		queue[i].asker = asker{} // was told
-	}
-	p.queue = queue
+	p.tellAll(queue, FateRefused)
 }
 
 func (p *Proposer) propose(m Propose) {
@@ -205,10 +195,10 @@ func (p *Proposer) fly(batch []waitingCommand) {
 		Ticket:   &orrerypb.Ticket{Member: p.env.Self(), Incarnation: p.env.Incarnation(), Seq: p.seq},
 		Commands: make([]*orrerypb.Command, len(batch)),
 	}
-	f := flight{seq: p.seq, askers: make([]asker, len(batch))}
+	f := flight{seq: p.seq, batch: batch}
 	fires, edits := false, false
 	for i, w := range batch {
-		entry.Commands[i], f.askers[i] = w.command, w.asker
+		entry.Commands[i] = w.command
 		entry.NeedsVersion = max(entry.NeedsVersion, store.NeedsVersion(w.command))
 		fires = fires || w.command.GetFire() != nil
 		edits = edits || isWrite(w.command)
@@ -232,14 +222,14 @@ func (p *Proposer) applied(m Applied) {
 		p.env.Emit(ProbeLandedLate)
 		return
 	}
-	if len(m.Answers) != len(f.askers) {
-		panic(fmt.Sprintf("actors: entry %d has %d commands and %d answers", m.Index, len(f.askers), len(m.Answers)))
+	if len(m.Answers) != len(f.batch) {
+		panic(fmt.Sprintf("actors: entry %d has %d commands and %d answers", m.Index, len(f.batch), len(m.Answers)))
 	}
-	for i, to := range f.askers {
+	for i, w := range f.batch {
 		if done := m.Answers[i].GetIndex(); done != 0 && done != m.Index {
 			p.env.Emit(ProbeFoundDone)
 		}
-		p.tell(to, Proposed{Fate: FateApplied, Answer: m.Answers[i]})
+		p.tell(w.asker, Proposed{Fate: FateApplied, Answer: m.Answers[i]})
 	}
 	p.fill()
 }
@@ -254,7 +244,7 @@ func (p *Proposer) failed(m store.ProposalFailed) {
 		p.env.Emit(ProbeOutcomeUnknown)
 		fate = FateUnknown
 	}
-	p.tellAll(f.askers, fate)
+	p.tellAll(f.batch, fate)
 	p.fill()
 }
 
@@ -266,7 +256,7 @@ func (p *Proposer) overdue(seq uint64) {
 		return
 	}
 	p.env.Emit(ProbeEntryOverdue)
-	p.tellAll(f.askers, FateUnknown)
+	p.tellAll(f.batch, FateUnknown)
 	latest := p.env.Boot() - proposeDeadline
 	for len(p.queue) > 0 && p.queue[0].since <= latest {
 		w := p.queue[0]
@@ -288,9 +278,20 @@ func (p *Proposer) land(seq uint64) (flight, bool) {
 	return f, true
 }
 
-func (p *Proposer) tellAll(askers []asker, fate Fate) {
-	for _, to := range askers {
-		p.tell(to, Proposed{Fate: fate})
+func (p *Proposer) tellAll(batch []waitingCommand, fate Fate) {
+	for _, w := range batch {
+		p.tell(w.asker, Proposed{Fate: fate})
+	}
+	if fate == FateRefused && p.env.Knob(KnobProposeInOldTerm) {
+		p.keep(batch)
+	}
+}
+
+// keep has commands proposed under the next leadership, whoever leads in between.
+func (p *Proposer) keep(batch []waitingCommand) {
+	for _, w := range batch {
+		w.asker = asker{} // was told
+		p.refused = append(p.refused, w)
 	}
 }
 
