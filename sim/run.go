@@ -85,10 +85,9 @@ func Run(s *scenario.Scenario, seed uint64, opts Options) (*Result, error) {
 // rest. It returns false when it was stopped.
 func (w *World) live(stop func() bool) bool {
 	for w.now < w.scenario.Lasts && !w.nemesis.over {
-		if !w.runUntil(min(w.now+time.Second, w.scenario.Lasts), stop) {
+		if !w.second(w.scenario.Lasts, stop) {
 			return false
 		}
-		w.measure()
 	}
 	if !w.nemesis.over {
 		w.nemesis.end()
@@ -97,13 +96,31 @@ func (w *World) live(stop func() bool) bool {
 	end := w.now + bound + settle
 	for w.now < end {
 		w.sample()
-		if !w.runUntil(w.now+time.Second, stop) {
+		if !w.second(end, stop) {
 			return false
 		}
-		w.measure()
 	}
 	w.sample()
 	return true
+}
+
+// maxSteps is how much may happen in a second of virtual time. Ten thousand jobs that are
+// due at once bring half a million; more than this is a loop, which would fill the memory
+// before it ended.
+const maxSteps = 2_000_000
+
+// second lives a second, or up to end. It returns false when the run is over before.
+func (w *World) second(end time.Duration, stop func() bool) bool {
+	limit := w.steps + maxSteps
+	tooMuch := func() bool { return w.steps > limit }
+	whole := w.runUntil(min(w.now+time.Second, end), func() bool { return tooMuch() || stop != nil && stop() })
+	if !whole && tooMuch() {
+		w.history.Panics = append(w.history.Panics, promise.Panic{
+			At: w.now, Member: "world", Actor: "clock", Reason: fmt.Sprintf("more than %d steps in a second of virtual time: something goes round in a circle", maxSteps),
+		})
+	}
+	w.measure()
+	return whole
 }
 
 // params are what the scenario says to a promise.
