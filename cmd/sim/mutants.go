@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ func mutantsCommand() *cobra.Command {
 			"promise notices. The scenarios of the folder that turn just this knob and say which promise\n" +
 			"must break are its own: that promise has to. A knob without one is tried on all the others.\n" +
 			"A scenario that turns several knobs is a mutant by itself, under its own name.\n\n" +
+			"A promise counts only if the same run keeps it while all rules are kept.\n\n" +
 			"A mutant that nobody catches is a hole in the promises. The knob canary has to be caught\n" +
 			"under each seed.",
 		Example: "  sim mutants\n" +
@@ -42,7 +44,7 @@ func mutantsCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
 	cmd.Flags().IntVar(&f.seeds, "seeds", 0, "how many seeds of each scenario at most; 0 for those that it names, or 20 where it is no own one")
-	cmd.Flags().DurationVar(&f.lasts, "for", time.Minute, "how long to try a mutant at most")
+	cmd.Flags().DurationVar(&f.lasts, "for", time.Minute, "how long to go on trying a mutant; each gets one seed at least")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "mutants at once, each on a goroutine of its own")
 	cmd.Flags().StringVar(&f.scenarios, "scenarios", "scenarios", "the folder of the scenarios")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json (an object a line) or markdown")
@@ -235,30 +237,52 @@ type fate struct {
 }
 
 // hunt tries a mutant under one seed after the other until it is caught; the canary under
-// all of them, until it is not.
+// all of them, until it is not. When the time is over it tries no further seed.
 func (f *mutantsFlags) hunt(ctx context.Context, m *mutant) (x *fate) {
 	x = &fate{mutant: m}
 	began := time.Now()
 	defer func() { x.real = time.Since(began) }()
-	within, cancel := context.WithTimeout(ctx, f.lasts)
-	defer cancel()
 	for j := range f.attempts(m) {
-		o := visit(within, j)
-		switch {
-		case o.err != nil:
-			x.err = fmt.Errorf("%s: %s: seed %d: %w", m.name, title(j.scenario), j.seed, o.err)
+		o, sound := visit(ctx, j), &outcome{}
+		if len(o.broken()) > 0 {
+			sound = visit(ctx, soundly(j))
+		}
+		switch err := cmp.Or(o.err, sound.err); {
+		case err != nil:
+			x.err = fmt.Errorf("%s: %s: seed %d: %w", m.name, title(j.scenario), j.seed, err)
 			return x
-		case o.bug == "" && o.result.Stopped:
-			x.stopped = ctx.Err() != nil
+		case ctx.Err() != nil:
+			x.stopped = true
 			return x
 		}
-		x.seeds++
-		x.see(o)
-		if x.caught != m.always() {
+		x.see(o, sound.broken())
+		if x.caught != m.always() || time.Since(began) > f.lasts {
 			return x
 		}
 	}
 	return x
+}
+
+// soundly is the same run with all rules kept.
+func soundly(j job) job {
+	j.scenario = j.scenario.Clone()
+	j.scenario.Knobs, j.scenario.MustBreaks = nil, nil
+	return j
+}
+
+// broken names the promises that a run broke.
+func (o *outcome) broken() []string {
+	switch {
+	case o.bug != "":
+		return []string{"simulator"}
+	case o.result == nil:
+		return nil
+	}
+	var names []string
+	for _, v := range o.brokenPromises() {
+		names = append(names, v.Promise)
+	}
+	return names
 }
 
 // attempts are the runs in which a mutant may be caught.
@@ -274,17 +298,12 @@ func (f *mutantsFlags) attempts(m *mutant) func(func(job) bool) {
 }
 
 // see judges a run of the mutant: those promises caught it that had to break, or where
-// nobody said which, all that did.
-func (x *fate) see(o *outcome) {
-	var broken []string
-	if o.bug != "" {
-		broken = []string{"simulator"}
-	} else {
-		for _, v := range o.brokenPromises() {
-			broken = append(broken, v.Promise)
-		}
-	}
-	must := broken
+// nobody said which, all that did. One that breaks with all rules kept too caught nothing.
+func (x *fate) see(o *outcome, anyway []string) {
+	x.seeds++
+	x.scenario, x.seed = title(o.scenario), o.seed
+	broken := slices.DeleteFunc(o.broken(), func(p string) bool { return slices.Contains(anyway, p) })
+	must := slices.Clone(broken)
 	if len(o.scenario.MustBreaks) > 0 {
 		must = nil
 		for _, b := range o.scenario.MustBreaks {
@@ -295,7 +314,6 @@ func (x *fate) see(o *outcome) {
 	x.promises, x.also = nil, broken
 	if x.caught {
 		x.promises = must
-		x.also = slices.DeleteFunc(slices.Clone(broken), func(p string) bool { return slices.Contains(must, p) })
+		x.also = slices.DeleteFunc(broken, func(p string) bool { return slices.Contains(must, p) })
 	}
-	x.scenario, x.seed = title(o.scenario), o.seed
 }

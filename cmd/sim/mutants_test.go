@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -120,21 +122,25 @@ func TestCaughtAsSaid(t *testing.T) {
 		scenario *scenario.Scenario
 		broken   []string
 		by, also string
+		anyway   []string
 		caught   bool
 	}{
-		"by what must break":                  {mustFail, []string{"no-overlap"}, "no-overlap", "", true},
-		"and others broke":                    {mustFail, []string{"calm", "no-overlap"}, "no-overlap", "calm", true},
-		"others broke only":                   {mustFail, []string{"calm"}, "", "calm", false},
-		"nothing broke":                       {mustFail, nil, "", "", false},
-		"one of two that must":                {two, []string{"calm"}, "", "calm", false},
-		"both":                                {two, []string{"calm", "no-overlap"}, "calm no-overlap", "", true},
-		"nobody says what must break":         {plain, []string{"calm"}, "calm", "", true},
-		"nobody says, and nothing did either": {plain, nil, "", "", false},
+		"by what must break":                  {mustFail, []string{"no-overlap"}, "no-overlap", "", nil, true},
+		"and others broke":                    {mustFail, []string{"calm", "no-overlap"}, "no-overlap", "calm", nil, true},
+		"others broke only":                   {mustFail, []string{"calm"}, "", "calm", nil, false},
+		"nothing broke":                       {mustFail, nil, "", "", nil, false},
+		"one of two that must":                {two, []string{"calm"}, "", "calm", nil, false},
+		"both":                                {two, []string{"calm", "no-overlap"}, "calm no-overlap", "", nil, true},
+		"nobody says what must break":         {plain, []string{"calm"}, "calm", "", nil, true},
+		"nobody says, and nothing did either": {plain, nil, "", "", nil, false},
+		"what breaks with all rules kept":     {plain, []string{"calm"}, "", "", []string{"calm"}, false},
+		"the same, and another":               {plain, []string{"calm", "no-overlap"}, "no-overlap", "", []string{"calm"}, true},
+		"what must break and does anyway":     {mustFail, []string{"no-overlap"}, "", "", []string{"no-overlap"}, false},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			x := &fate{mutant: &mutant{name: "x"}}
-			x.see(ended(c.scenario, c.broken...))
+			x.see(ended(c.scenario, c.broken...), c.anyway)
 			if by, also := strings.Join(x.promises, " "), strings.Join(x.also, " "); by != c.by || also != c.also || x.caught != c.caught {
 				t.Errorf("caught %v by %q, also %q", x.caught, by, also)
 			}
@@ -174,14 +180,24 @@ must-break retries-bounded
 	}
 }
 
-func TestAMutantThatTakesTooLongIsAHole(t *testing.T) {
-	s, err := scenario.Parse("long", []byte(long+"must-break calm\nknob ignore-tags\n"))
+func TestAMutantGetsOneSeedHoweverShortTheTime(t *testing.T) {
+	s, err := scenario.Parse("blind", []byte("members 1 server\nseeds 1..9\nlasts 1s\npromise calm within 1s of heal\nmust-break calm\nknob ignore-tags\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	x := (&mutantsFlags{lasts: 10 * time.Millisecond}).hunt(t.Context(), &mutant{name: "x", own: []*scenario.Scenario{s}})
-	if x.caught || x.stopped || x.seeds != 0 || x.err != nil {
+	x := (&mutantsFlags{lasts: 1}).hunt(t.Context(), &mutant{name: "x", own: []*scenario.Scenario{s}})
+	if x.caught || x.stopped || x.seeds != 1 || x.err != nil {
 		t.Errorf("%+v", x)
+	}
+}
+
+func TestCtrlCEndsAHunt(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var out, errs bytes.Buffer
+	code := execute(ctx, []string{"mutants", "--scenarios", mutantFolder, "both"}, strings.NewReader(""), &out, &errs)
+	if code != exitBroken || errs.String() != "stopped: 0 of 1 runs were done\n" {
+		t.Errorf("exit code %d, err %s, out:\n%s", code, errs.String(), out.String())
 	}
 }
 
