@@ -86,9 +86,9 @@ func TestNoTimeIsLeft(t *testing.T) {
 	var last *scenario.Scenario
 	small, err := Shrink(parse(t, big), func(candidates []*scenario.Scenario) (Finding, bool) {
 		looks++
-		return Finding{Index: 0}, looks < 5
+		return Finding{Index: 0}, looks < 12
 	}, func(step Step) { last = step.Scenario })
-	if err != nil || small != last || looks != 5 {
+	if err != nil || small != last || looks != 12 {
 		t.Errorf("after %d looks: %v\n%s", looks, err, body(small))
 	}
 }

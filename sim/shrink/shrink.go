@@ -37,8 +37,8 @@ var ErrHolds = errors.New("the scenario does not fail")
 // Shrink returns the smallest scenario it finds that the judge still finds to fail as s does under its first seed. It
 // tells each change that it takes. When the judge has no time left it returns what it has by then.
 func Shrink(s *scenario.Scenario, judge Judge, tell func(Step)) (*scenario.Scenario, error) {
-	s = s.Clone()
-	s.About, s.Seeds.Last = "", s.Seeds.First
+	s = under(s, s.Seeds.First)
+	s.About = ""
 	k := &shrinker{judge: judge, tell: tell, tried: map[string]bool{}}
 	if !k.begin(s) {
 		return s, ErrHolds
@@ -99,14 +99,15 @@ func smaller(a, b *scenario.Scenario) *scenario.Scenario {
 	return a
 }
 
-// settle changes the scenario until no change is left that it could bear, first under its seed, then under others too:
-// what needs luck often needs other luck once something is gone.
+// settle changes the scenario until no change is left that it could bear. In the end it tries other seeds too: what needs
+// luck often needs other luck once something is gone. Where luck is known to matter it does so from the beginning.
 func (k *shrinker) settle() {
+	luck := k.needsLuck()
 	for before := ""; !k.over && k.text != before; {
 		before = k.text
 		for text := ""; !k.over && k.text != text; {
 			text = k.text
-			k.round()
+			k.round(luck)
 		}
 		k.wander = true
 		k.less()
@@ -114,14 +115,36 @@ func (k *shrinker) settle() {
 	}
 }
 
-// round tries each kind of change once, what removes most first.
-func (k *shrinker) round() {
+// round tries each kind of change once, what removes most first. With luck it looks at other seeds while it looks for
+// what saves most.
+func (k *shrinker) round(luck bool) {
+	k.wander = luck
 	k.shorter()
 	k.less()
+	k.wander = false
 	k.sooner()
 	k.plainer()
 	k.quieter()
 	k.rounder()
+}
+
+// needsLuck says whether the scenario fails under some other seeds and not under others: then most changes will make a
+// failure go away that they have nothing to do with. One that fails under no other seed is too rare for a few more tries.
+func (k *shrinker) needsLuck() bool {
+	var others []*scenario.Scenario
+	for _, seed := range k.otherSeeds() {
+		others = append(others, under(k.best, seed))
+	}
+	fail, all := 0, len(others)
+	for len(others) > 0 && !k.over {
+		found, more := k.judge(others)
+		k.over = !more
+		if !more || found.Index < 0 {
+			break
+		}
+		fail, others = fail+1, others[found.Index+1:]
+	}
+	return 0 < fail && fail < all
 }
 
 // window is how many candidates are offered to the judge at once. More would keep more processors busy, and be built in
@@ -176,9 +199,11 @@ func (k *shrinker) gather(next, n int, build func(i int) *scenario.Scenario) bat
 			continue
 		}
 		b.add(k.tried, b.next, clean, text)
+		if !k.wander {
+			continue
+		}
 		for _, seed := range k.otherSeeds() {
-			lucky := clean.Clone()
-			lucky.Seeds = scenario.Seeds{First: seed, Last: seed}
+			lucky := under(clean, seed)
 			b.add(k.tried, b.next, lucky, string(scenario.Print(lucky)))
 		}
 	}
@@ -197,11 +222,15 @@ func (b *batch) add(tried map[string]bool, number int, s *scenario.Scenario, tex
 // a run.
 var luckySeeds = []uint64{1, 2, 3, 4, 5}
 
-// otherSeeds are those under which a candidate is tried besides the present one.
+// under is a scenario that runs under another seed.
+func under(s *scenario.Scenario, seed uint64) *scenario.Scenario {
+	s = s.Clone()
+	s.Seeds = scenario.Seeds{First: seed, Last: seed}
+	return s
+}
+
+// otherSeeds are the lucky ones but the present one.
 func (k *shrinker) otherSeeds() []uint64 {
-	if !k.wander {
-		return nil
-	}
 	return slices.DeleteFunc(slices.Clone(luckySeeds), func(seed uint64) bool { return seed == k.best.Seeds.First })
 }
 
