@@ -84,7 +84,7 @@ func rootCommand() *cobra.Command {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(runCommand(), listCommand(), checkCommand(), traceCommand(), exploreCommand(), coverageCommand(), mutantsCommand())
-	root.AddCommand(shrinkCommand())
+	root.AddCommand(shrinkCommand(), reportCommand())
 	return root
 }
 

@@ -29,6 +29,7 @@ class Jobs {
     drawMoments(ctx, view, paint, 0, height);
     ctx.restore();
     this.drawNames(ctx, rows, height);
+    drawScroll(ctx, view, paint, view.scroll.jobs, view.jobsHeight, 0, height);
   }
 
   drawRow(ctx, job) {
@@ -134,7 +135,8 @@ class Jobs {
       ctx.strokeRect(a.x + 0.5, y + 0.5, Math.max(1, a.w - 1), BAR - 1);
       ctx.setLineDash([]);
     }
-    this.drawBarText(ctx, b, a, y, colour, p && p.w > 10);
+    if (p && p.w > 24) this.drawBarText(ctx, b, p, y, colour, paint.bg);
+    else this.drawBarText(ctx, b, a, y, colour, p && p.w > a.w - 6 ? paint.bg : colour);
     this.targets.push({ x: a.x - 1, y, w: Math.max(4, a.w + 2), h: BAR, type: "bar", i });
   }
 
@@ -145,20 +147,20 @@ class Jobs {
     ctx.fillRect(p.x + words, y + 1, p.w - words, BAR - 2);
   }
 
-  drawBarText(ctx, b, a, y, colour, filled) {
-    const { run, paint } = this;
-    const glyph = GLYPHS[b.outcome];
+  drawBarText(ctx, b, a, y, colour, ink) {
+    const { run } = this;
     ctx.textBaseline = "middle";
     font(ctx, 9.5, 700);
     if (a.w < 12) {
       if (b.outcome < 2) return;
       ctx.fillStyle = colour; // a thin bar that did not succeed has its sign beside it
-      ctx.fillText(glyph, a.x + a.w + 1, y + BAR / 2 + 0.5);
+      ctx.fillText(GLYPHS[b.outcome], a.x + a.w + 1, y + BAR / 2 + 0.5);
       return;
     }
-    const tries = b.n > 1 ? `, try ${b.n}` : "";
-    ctx.fillStyle = filled ? paint.bg : colour;
-    label(ctx, `${glyph} ${run.lanes[b.lane].name}${tries}`, a, y + BAR / 2 + 0.5, filled ? paint.bg : colour, 3);
+    const name = run.lanes[b.lane].name, tries = b.n > 1 ? `, try ${b.n}` : "";
+    const glyph = GLYPHS[b.outcome];
+    const text = fitting(ctx, { w: a.w + 4 }, `${glyph} ${name}${tries}`, `${glyph} ${name}`, glyph);
+    label(ctx, text, a, y + BAR / 2 + 0.5, ink, 3);
   }
 
   drawNames(ctx, rows, height) {

@@ -65,6 +65,23 @@ class Lanes {
     this.drawFaults(ctx);
     this.drawNames(ctx, shown, top, height);
     drawAxis(ctx, view, paint);
+    this.drawEvidence(ctx);
+    drawScroll(ctx, view, paint, view.scroll.lanes, view.lanesHeight, top, height);
+  }
+
+  // drawEvidence points from the axis to the moments at which a promise was seen broken.
+  drawEvidence(ctx) {
+    const { view, paint, run } = this;
+    font(ctx, 12, 700);
+    ctx.textAlign = "center";
+    run.evidence.forEach((e, i) => {
+      const x = view.x(e.at);
+      if (x < GUTTER || x > view.width) return;
+      ctx.fillStyle = paint.bad;
+      ctx.fillText("▼", x, AXIS - 6);
+      this.targets.push({ x: x - 7, y: AXIS - 14, w: 14, h: 16, type: "evidence", i });
+    });
+    ctx.textAlign = "left";
   }
 
   drawLane(ctx, lane) {
@@ -102,7 +119,7 @@ class Lanes {
     }
     font(ctx, Math.min(11, h * 0.6), 600);
     ctx.textBaseline = "middle";
-    label(ctx, `★ leads, term ${reign.term}`, a, y + Math.min(12, h / 2), paint.ink);
+    label(ctx, fitting(ctx, a, `★ leads, term ${reign.term}`, `★ term ${reign.term}`, `★ ${reign.term}`), a, y + Math.min(12, h / 2), paint.ink);
     this.targets.push({ x: a.x, y, w: a.w, h, type: "reign", i, weak: true });
   }
 
@@ -112,17 +129,18 @@ class Lanes {
     const a = area(view, f.from, f.to);
     if (!a || kind === "down") return; // drawDown shows what came of it
     const colour = paint.faultColour(f.verb);
+    const words = y + 11 + 12 * view.band.level[i] + (h >= 48 && this.reigns[lane].length ? 14 : 0); // below who leads
     font(ctx, 10, 600);
     ctx.textBaseline = "middle";
     if (kind === "cut") {
       this.drawCut(ctx, f, lane, a, y, h, colour);
-      label(ctx, cutWords(run, f, lane), a, y + 11 + 12 * view.band.level[i], colour);
+      label(ctx, cutWords(run, f, lane), a, words, colour);
     } else {
       withAlpha(ctx, 0.5, () => {
         ctx.fillStyle = paint.pattern(ctx, kind, colour);
         ctx.fillRect(a.x, y + 1, a.w, h - 2);
       });
-      label(ctx, f.verb, a, y + 11 + 12 * view.band.level[i], colour);
+      label(ctx, f.verb, a, words, colour);
     }
     this.targets.push({ x: a.x, y, w: a.w, h, type: "fault", i, weak: true });
   }
@@ -148,8 +166,8 @@ class Lanes {
     });
     font(ctx, Math.min(11, h * 0.6), 600);
     ctx.textBaseline = "middle";
-    const text = clip(ctx, d.why, a.w - 14);
-    if (text) {
+    const text = fitting(ctx, a, d.why, "✕");
+    if (text && a.w > 20) {
       ctx.fillStyle = paint.bg;
       ctx.fillRect(a.x + 4, y + h / 2 - 7, ctx.measureText(text).width + 6, 14);
       ctx.fillStyle = paint.down;
@@ -250,20 +268,20 @@ class Lanes {
     const counts = fromCounts ? this.binned(lane, columns) : this.counted(lane, columns);
     const h = view.laneHeight[lane] || 20;
     const bottom = view.laneY(lane) + h / 2 - (h > 24 ? 5 : 2), most = h > 24 ? h * 0.5 : h - 4;
-    const colours = [...paint.families, paint.bad];
+    const base = new Float32Array(columns).fill(bottom), unit = new Float32Array(columns);
     for (let c = 0; c < columns; c++) {
       let sum = 0;
       for (let f = 0; f < LAYERS; f++) sum += counts[c * LAYERS + f];
-      if (!sum) continue;
-      const tall = Math.min(1, Math.log2(1 + sum) / 9) * most;
-      let at = bottom;
-      for (let f = 0; f < LAYERS; f++) {
+      unit[c] = sum && (Math.min(1, Math.log2(1 + sum) / 9) * most) / sum;
+    }
+    for (let f = 0; f < LAYERS; f++) {
+      ctx.fillStyle = f === LOST ? paint.bad : paint.families[f]; // once a layer: setting it is slow
+      for (let c = 0; c < columns; c++) {
         const n = counts[c * LAYERS + f];
         if (!n) continue;
-        const part = f === LOST ? Math.max(2, (n / sum) * tall) : (n / sum) * tall;
-        ctx.fillStyle = colours[f];
-        ctx.fillRect(GUTTER + c * 2, at - part, 1.5, part);
-        at -= part;
+        const part = f === LOST ? Math.max(2, n * unit[c]) : n * unit[c];
+        ctx.fillRect(GUTTER + c * 2, base[c] - part, 1.5, part);
+        base[c] -= part;
       }
     }
   }

@@ -152,6 +152,14 @@ function drawMoments(ctx, view, paint, top, height) {
   if (view.cursor !== undefined) vertical(ctx, view, view.cursor, paint.soft, [1, 3], top, height);
 }
 
+// drawScroll shows at the right edge which part of the rows is in sight, if not all are.
+function drawScroll(ctx, view, paint, scroll, all, top, height) {
+  const room = height - top;
+  if (all <= height + 1) return;
+  ctx.fillStyle = paint.soft;
+  withAlpha(ctx, 0.45, () => ctx.fillRect(view.width - 6, top + (scroll / all) * room, 5, Math.max(16, (height / all) * room)));
+}
+
 function vertical(ctx, view, t, colour, dash, top, height) {
   const x = Math.round(view.x(t)) + 0.5;
   if (x < GUTTER || x > view.width) return;
@@ -184,6 +192,11 @@ function label(ctx, text, a, y, colour, pad = 5) {
   if (!shown) return;
   ctx.fillStyle = colour;
   ctx.fillText(shown, a.x + pad, y);
+}
+
+// fitting is the first of some texts that has room in an area; "" when none does.
+function fitting(ctx, a, ...texts) {
+  return texts.find((text) => ctx.measureText(text).width <= a.w - 10) || "";
 }
 
 function withAlpha(ctx, alpha, draw) {

@@ -125,8 +125,8 @@ class Panel {
     const others = view.jobBars[run.bars[i].job].filter((k) => k !== i && run.bars[k].exec === run.bars[i].exec);
     if (!others.length) return "";
     const items = others.map((k) => el("li", {}, el("button", { class: "event", onclick: () => this.choose({ type: "bar", i: k }, true) },
-      el("span", { class: "when" }, GLYPHS[run.bars[k].outcome]), el("span", { class: "what" }, attemptName(run, k)),
-      el("span", { class: "who" }, run.lanes[run.bars[k].lane].name))));
+      el("span", { class: "when" }, OUTCOMES[run.bars[k].outcome]), el("span", { class: "outcome " + OUTCOMES[run.bars[k].outcome] }, GLYPHS[run.bars[k].outcome]),
+      el("span", { class: "what" }, attemptName(run, k)), el("span", { class: "who" }, run.lanes[run.bars[k].lane].name))));
     return el("div", {}, el("h3", {}, "Other attempts of the execution"), el("ol", { class: "events" }, ...items));
   }
 

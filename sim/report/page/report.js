@@ -115,6 +115,7 @@ class App {
       return this.invalidate();
     }
     const hit = this.at(name, x, y) || (name === "lanes" ? this.crowd(x, y) : null);
+    if (hit?.type === "evidence") return this.goToEvidence(this.run.evidence[hit.i]);
     this.choose(hit && { type: hit.type, i: hit.i });
     this.canvas[name].focus({ preventScroll: true });
   }
@@ -153,6 +154,7 @@ class App {
       case "bar": return `${attemptName(run, i)} on ${run.lanes[run.bars[i].lane].name}: ${OUTCOMES[run.bars[i].outcome]}`;
       case "due": return `${clock(run.dues[i].at)}  ${run.jobs[run.dues[i].job].name}, ${run.dues[i].reason >= 0 ? "skipped: " + run.reasons[run.dues[i].reason].replaceAll("_", " ") : CAUSES[run.dues[i].cause]}`;
       case "fault": return `${run.faults[i].text}, from ${clock(run.faults[i].from)}`;
+      case "evidence": return `${run.evidence[i].promise} is broken: ${run.evidence[i].text}`;
       case "reign": return `${run.lanes[run.leaders[i].lane].name} leads in term ${run.leaders[i].term}`;
       case "down": return `${run.lanes[run.down[i].lane].name} ${run.down[i].why}`;
     }
@@ -207,7 +209,7 @@ class App {
 
   enter() {
     if (!this.view.chosen) this.stepLane(1);
-    this.nodes.panel.querySelector(".events button, button")?.focus();
+    if (this.view.chosen) this.nodes.panel.focus();
   }
 
   escape() {
