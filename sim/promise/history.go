@@ -191,6 +191,7 @@ type Verdict struct {
 	Promise  string
 	Judged   int // how many things it looked at; 0 says that the run had nothing to judge
 	Evidence []Evidence
+	Notes    []string // what it could not judge, and why
 }
 
 // Kept says that nothing speaks against the promise.

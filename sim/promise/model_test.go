@@ -111,7 +111,7 @@ func (m *model) until(end time.Duration) *model {
 		if _, due := m.state.Due(m.clock(), 0); !due.IsZero() && !m.deafFire && !m.state.Paused() {
 			next = min(next, max(due.Sub(epoch), m.now+travels))
 		}
-		if _, timer := m.state.Timers(m.clock(), 0); !timer.IsZero() {
+		if _, timer := m.state.Timers(m.leaderTime(), 0); !timer.IsZero() {
 			next = min(next, max(timer.Sub(epoch), m.now+travels))
 		}
 		m.now = next
@@ -130,6 +130,8 @@ func (m *model) until(end time.Duration) *model {
 
 func (m *model) clock() time.Time { return epoch.Add(m.now) }
 
+func (m *model) leaderTime() store.LeaderTime { return store.LeaderTime{Now: m.clock(), Gained: m.clock()} }
+
 // lead does what is to be done now.
 func (m *model) lead() {
 	due, _ := m.state.Due(m.clock(), 100)
@@ -141,7 +143,7 @@ func (m *model) lead() {
 	for _, x := range m.state.Ready(0, 100) {
 		m.assign(x.Execution.GetId(), 0, 1, m.choose(x, 0)...)
 	}
-	timers, _ := m.state.Timers(m.clock(), 100)
+	timers, _ := m.state.Timers(m.leaderTime(), 100)
 	for _, t := range timers {
 		switch t.Kind {
 		case store.TimerBackoff:

@@ -30,6 +30,7 @@ var All = []Promise{
 	promised("targets-respected", "attempts run only on members that match, and on as many as were asked for", targetsRespected),
 	promised("timely", "while nothing is broken, what is due is decided and started within a bound", timely),
 	promised("acked-is-durable", "what a client was told is done happened exactly once, and what it was told did not happen did not", ackedIsDurable),
+	promised("jobs-linearizable", "writes and consistent reads of each job take effect in one order, each between its request and its answer", jobsLinearizable),
 	promised("states-agree", "servers at the same applied index have the same state, and a restored snapshot equals the replayed log", statesAgree),
 	promised("one-leader-per-term", "a term has at most one leader", oneLeaderPerTerm),
 	promised("nothing-forged", "what was changed on its way or sent by a stranger changes nothing, and nothing happens that nobody asked for", nothingForged),

@@ -17,6 +17,7 @@ type trial struct {
 	params Params
 	judged int
 	found  []Evidence
+	notes  []string
 }
 
 // breach notes what speaks against the promise.
@@ -32,7 +33,7 @@ func (t *trial) concerns(job string) bool {
 // verdict tells the earliest breaches, and how many more there are.
 func (t *trial) verdict(name string) Verdict {
 	slices.SortStableFunc(t.found, func(a, b Evidence) int { return cmp.Compare(a.At, b.At) })
-	v := Verdict{Promise: name, Judged: t.judged, Evidence: t.found}
+	v := Verdict{Promise: name, Judged: t.judged, Evidence: t.found, Notes: t.notes}
 	if rest := len(t.found) - (maxEvidence - 1); rest > 1 {
 		last := Evidence{At: t.found[maxEvidence-1].At, Text: fmt.Sprintf("and %d more", rest)}
 		v.Evidence = append(slices.Clip(t.found[:maxEvidence-1]), last)
