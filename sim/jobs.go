@@ -43,11 +43,6 @@ func newJobBook(w *World, s *scenario.Scenario) *jobBook {
 			b.enter(name)
 		}
 	}
-	for _, step := range s.Steps {
-		if step.Verb == scenario.StepPut {
-			b.defs[step.Job] = step.Put
-		}
-	}
 	return b
 }
 

@@ -34,6 +34,7 @@ type faultLine struct {
 	chance *rand.Rand
 	swarm  swarm
 	hit    []*member // whom it hit last
+	struck []scenario.Fault
 }
 
 func newNemesis(w *World) *nemesis {
@@ -59,7 +60,7 @@ func newNemesis(w *World) *nemesis {
 		m.release = n.firstRelease()
 	}
 	for _, s := range w.scenario.Steps {
-		n.plan(s.When, own("step", fmt.Sprint(s.When, s.Verb, s.Job)), func() { w.takeStep(n.steps, s) })
+		n.plan(s.When, own("step", fmt.Sprint(s.When, s.Verb, s.Job)), func() { w.takeStep(n.steps, s, nil) })
 	}
 	return n
 }
@@ -120,6 +121,7 @@ func (n *nemesis) strike(line *faultLine) {
 		return
 	}
 	n.schedule = append(n.schedule, f)
+	line.struck = append(line.struck, f)
 	n.do(f)
 }
 

@@ -66,29 +66,17 @@ func Check(s *scenario.Scenario) error {
 // Run lives s once under seed and judges it. The error says that s cannot be run; a
 // broken promise is a Result.
 func Run(s *scenario.Scenario, seed uint64, opts Options) (*Result, error) {
-	if err := Check(s); err != nil {
-		return nil, err
-	}
-	w, err := newWorld(s, seed, opts)
+	l, err := Open(s, seed, opts)
 	if err != nil {
 		return nil, err
 	}
-	defer w.close()
-	for _, m := range w.members {
-		m.start()
-	}
-	whole := w.live(opts.Stop)
-	return w.result(!whole), nil
+	defer l.Close()
+	return l.finish(s.Lasts), nil
 }
 
-// live goes through the scenario, then heals everything and watches the cluster come to
-// rest. It returns false when it was stopped.
-func (w *World) live(stop func() bool) bool {
-	for w.now < w.scenario.Lasts && !w.nemesis.over {
-		if !w.second(w.scenario.Lasts, stop) {
-			return false
-		}
-	}
+// rest heals everything and watches the cluster come to rest. It returns false when it was
+// stopped.
+func (w *World) rest(stop func() bool) bool {
 	if !w.nemesis.over {
 		w.nemesis.end()
 	}
@@ -96,7 +84,7 @@ func (w *World) live(stop func() bool) bool {
 	end := w.now + bound + settle
 	for w.now < end {
 		w.sample()
-		if !w.second(end, stop) {
+		if !w.second(min(w.now+time.Second, end), stop) {
 			return false
 		}
 	}
@@ -109,17 +97,24 @@ func (w *World) live(stop func() bool) bool {
 // before it ended.
 const maxSteps = 2_000_000
 
-// second lives a second, or up to end. It returns false when the run is over before.
+// second lives a second, or what is left of it, and looks how much there is of
+// everything. It returns false when the run is over before.
 func (w *World) second(end time.Duration, stop func() bool) bool {
+	whole := w.guarded(end, stop)
+	w.measure()
+	return whole
+}
+
+// guarded is runUntil, for at most a second, that ends what goes round in a circle.
+func (w *World) guarded(end time.Duration, stop func() bool) bool {
 	limit := w.steps + maxSteps
 	tooMuch := func() bool { return w.steps > limit }
-	whole := w.runUntil(min(w.now+time.Second, end), func() bool { return tooMuch() || stop != nil && stop() })
+	whole := w.runUntil(end, func() bool { return tooMuch() || stop != nil && stop() })
 	if !whole && tooMuch() {
 		w.history.Panics = append(w.history.Panics, promise.Panic{
 			At: w.now, Member: "world", Actor: "clock", Reason: fmt.Sprintf("more than %d steps in a second of virtual time: something goes round in a circle", maxSteps),
 		})
 	}
-	w.measure()
 	return whole
 }
 

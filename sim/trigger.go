@@ -36,7 +36,7 @@ func (n *nemesis) happened(e scenario.Event, job string) {
 	}
 	for i, s := range n.world.scenario.Steps {
 		if n.triggered(-1-i, s.When, e, job) {
-			n.world.urgent = append(n.world.urgent, n.unlessOver(func() { n.world.takeStep(n.steps, s) }))
+			n.world.urgent = append(n.world.urgent, n.unlessOver(func() { n.world.takeStep(n.steps, s, nil) }))
 		}
 	}
 }

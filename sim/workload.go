@@ -57,8 +57,9 @@ func putRequest(j orrery.Job) *orrerypb.Request {
 	return &orrerypb.Request{Body: &orrerypb.Request_PutJob{PutJob: &orrerypb.PutJobRequest{Job: wire.FromJob(j)}}}
 }
 
-// takeStep asks what a step of the scenario says.
-func (w *World) takeStep(c *client, s scenario.Step) {
+// takeStep asks what a step of the scenario says. done hears the answer, nil when the
+// client gave up; it may be nil.
+func (w *World) takeStep(c *client, s scenario.Step, done func(*orrerypb.Response)) {
 	r := &orrerypb.Request{}
 	switch s.Verb {
 	case scenario.StepRun:
@@ -68,24 +69,28 @@ func (w *World) takeStep(c *client, s scenario.Step) {
 	case scenario.StepDelete:
 		r.Body = &orrerypb.Request_DeleteJob{DeleteJob: &orrerypb.JobRequest{Name: s.Job}}
 	case scenario.StepPut:
+		w.jobs.defs[s.Job] = s.Put
 		r = putRequest(w.jobs.word(s.Job, s.Put))
 	case scenario.StepCancel:
-		c.cancel(s.Job)
+		c.cancel(s.Job, done)
 		return
 	case scenario.StepPauseScheduler, scenario.StepResumeScheduler:
 		r.Body = &orrerypb.Request_Pause{Pause: &orrerypb.PauseRequest{Paused: s.Verb == scenario.StepPauseScheduler}}
 	default:
 		panic("sim: no such step: " + string(s.Verb))
 	}
-	c.ask(r, setupPatience, nil)
+	c.ask(r, setupPatience, done)
 }
 
-// cancel asks for the open executions of a job and cancels the newest.
-func (c *client) cancel(job string) {
+// cancel asks for the open executions of a job and cancels the newest. done, unless it is
+// nil, hears the last answer.
+func (c *client) cancel(job string, done func(*orrerypb.Response)) {
 	list := &orrerypb.ListExecutionsRequest{Job: job, Open: true, Limit: 1}
 	c.ask(&orrerypb.Request{Body: &orrerypb.Request_ListExecutions{ListExecutions: list}}, 0, func(r *orrerypb.Response) {
 		if r != nil && len(r.GetExecutions()) > 0 {
-			c.ask(&orrerypb.Request{Body: &orrerypb.Request_Cancel{Cancel: &orrerypb.CancelRequest{Execution: r.GetExecutions()[0].GetId()}}}, 0, nil)
+			c.ask(&orrerypb.Request{Body: &orrerypb.Request_Cancel{Cancel: &orrerypb.CancelRequest{Execution: r.GetExecutions()[0].GetId()}}}, 0, done)
+		} else if done != nil {
+			done(r)
 		}
 	})
 }
@@ -112,7 +117,7 @@ func (v *visitor) visit() {
 	next := func(*orrerypb.Response) { w.after(v.pause(), v.visit) }
 	op := v.group.Ops[v.below(len(v.group.Ops))]
 	if op == scenario.OpCancel {
-		v.client.cancel(v.anyJob())
+		v.client.cancel(v.anyJob(), nil)
 		next(nil)
 		return
 	}
