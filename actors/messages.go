@@ -195,11 +195,11 @@ type ProcessFound struct {
 // ReadDue asks for what has come due: up to Limit jobs and Limit timers, by time. It
 // answers DueRead.
 type ReadDue struct {
-	ReplyTo  string
-	Ref      uint64
-	Now      time.Time // jobs with a head not after it
-	TimerNow time.Time // timers not after it
-	Limit    int
+	ReplyTo string
+	Ref     uint64
+	Now     time.Time // jobs with a head not after it
+	Timers  store.LeaderTime
+	Limit   int
 }
 
 type DueRead struct {

@@ -218,7 +218,7 @@ func (s *Scheduler) read() {
 	s.enter(schedulerReading)
 	s.env.Send(Address{Actor: StoreName}, ReadDue{
 		ReplyTo: SchedulerName, Ref: s.turn,
-		Now: s.now(), TimerNow: s.clock.timerNow(),
+		Now: s.now(), Timers: s.clock.leaderTime(),
 		// What was acted on and still stands must not hide what comes after it.
 		Limit: maxDue + max(len(s.told), len(s.aside)),
 	})
@@ -297,7 +297,7 @@ func (s *Scheduler) untilNext(m DueRead, firing bool) time.Duration {
 		}
 	}
 	if !m.NextTimer.IsZero() {
-		wait = min(wait, m.NextTimer.Sub(s.clock.timerNow()))
+		wait = min(wait, m.NextTimer.Sub(s.clock.now()))
 	}
 	if len(s.told) > 0 {
 		wait = min(wait, retellAfter)

@@ -232,12 +232,12 @@ func TestDurationsNotInstantsCrossAChangeOfLeader(t *testing.T) {
 	env.actor = NewScheduler(env)
 	env.give(gained(env, 1, env.wall.Add(time.Hour)))
 	read := asked[ReadDue](t, env)
-	if !read.Now.Equal(env.wall) || !read.TimerNow.Equal(env.wall.Add(time.Hour)) {
+	if want := (store.LeaderTime{Now: env.wall, Term: 1, Gained: env.wall, Ahead: time.Hour}); !read.Now.Equal(env.wall) || read.Timers != want {
 		t.Fatalf("asked %+v", read)
 	}
 	t.Run("and one that is ahead of them does not wait longer", func(t *testing.T) {
 		env.give(gained(env, 2, env.wall.Add(-time.Hour)))
-		if read := asked[ReadDue](t, env); !read.TimerNow.Equal(env.wall) {
+		if read := asked[ReadDue](t, env); read.Timers.Ahead != 0 || !read.Timers.Now.Equal(env.wall) {
 			t.Fatalf("asked %+v", read)
 		}
 	})

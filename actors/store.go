@@ -13,6 +13,10 @@ import (
 // millisecond's work, so that applies hardly wait for it.
 const snapshotChunk = 256 << 10
 
+// smallChunk is a few records: a snapshot that is read so lasts for many applies, as one
+// of a large state does.
+const smallChunk = 256
+
 // StateHash is emitted for each entry applied: servers that applied the same entries
 // have the same hash.
 type StateHash struct {
@@ -45,6 +49,7 @@ type Store struct {
 	snapshot      *store.Snapshot // being read by the log; nil: none
 	snapshotID    uint64
 	snapshotIndex uint64
+	snapshotPiece int // bytes read between two other messages
 }
 
 // NewStore returns the Store of a server around its state: an empty one, or as far as
@@ -213,11 +218,15 @@ var interests = map[string][]string{
 func (s *Store) openSnapshot(id uint64) {
 	s.dropSnapshot()
 	s.snapshot, s.snapshotID, s.snapshotIndex = s.state.Snapshot(), id, s.state.Index()
+	s.snapshotPiece = snapshotChunk
+	if s.env.Chance("store-small-chunks") {
+		s.snapshotPiece = smallChunk
+	}
 	s.giveChunk()
 }
 
 func (s *Store) giveChunk() {
-	chunk, last := s.snapshot.Next(snapshotChunk)
+	chunk, last := s.snapshot.Next(s.snapshotPiece)
 	s.log.SnapshotChunk(s.snapshotID, s.snapshotIndex, chunk, last)
 	if last {
 		s.closeSnapshot()

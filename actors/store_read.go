@@ -34,7 +34,7 @@ func (s *Store) read(msg any) (replyTo string, answer any) {
 
 func (s *Store) readDue(m ReadDue) DueRead {
 	jobs, nextDue := s.state.Due(m.Now, m.Limit)
-	timers, nextTimer := s.state.Timers(m.TimerNow, m.Limit)
+	timers, nextTimer := s.state.Timers(m.Timers, m.Limit)
 	return DueRead{
 		Ref: m.Ref, Jobs: jobs, Timers: timers, NextDue: nextDue, NextTimer: nextTimer,
 		Paused: s.state.Paused(), Config: s.state.Config(),

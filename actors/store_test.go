@@ -197,6 +197,21 @@ func TestStoreTellsOfLeadership(t *testing.T) {
 	})
 }
 
+// TestStoreReadsASmallStateAsALargeOne, now and then: in pieces, between which entries are
+// applied.
+func TestStoreReadsASmallStateAsALargeOne(t *testing.T) {
+	env, log, state := newTestStore(t)
+	env.chance = func(what string) bool { return what == "store-small-chunks" }
+	env.give(committed(1, 1, nil, bulkyJobs(4)...))
+	env.give(store.SnapshotWanted{ID: 5})
+	for i := uint64(2); !log.chunks[len(log.chunks)-1].last; i++ {
+		env.give(committed(i, 1, nil, pauseCommand(i%2 == 0)), store.NextChunk{ID: 5})
+	}
+	if len(log.chunks) < 4 || state.Index() < 4 {
+		t.Fatalf("%d pieces, %d entries meanwhile", len(log.chunks), state.Index())
+	}
+}
+
 // TestStoreSnapshotIsAPointInTime: the pieces that the log takes make up the state as
 // it was when the snapshot was wanted, whatever is applied meanwhile.
 func TestStoreSnapshotIsAPointInTime(t *testing.T) {

@@ -31,7 +31,26 @@ type Timer struct {
 	Kind      TimerKind
 	Execution orrery.ExecutionID
 	Slot      int
-	N         int // TimerBackoff: the attempt that ended
+	N         int    // TimerBackoff: the attempt that ended
+	Term      uint64 // of the leader that set it
+}
+
+// LeaderTime is what a leader judges timers by.
+type LeaderTime struct {
+	Now    time.Time     // its own time
+	Term   uint64        // in which it leads
+	Gained time.Time     // when it began to, by its own time
+	Ahead  time.Duration // by which the stamps of the leaders before were ahead of its own time then; at least 0
+}
+
+// goesOff is when t goes off by the leader's own time. One that it set itself goes off at
+// At. One that another leader set, by a clock that may have been ahead, does so at the
+// latest when this one has led for as long as it was set for.
+func (l LeaderTime) goesOff(t Timer) time.Time {
+	if waited := l.Gained.Add(t.For); t.Term != l.Term && waited.Before(t.At) {
+		return waited
+	}
+	return t.At
 }
 
 // JobExecution is an execution with the version of the job that it fired under. Both

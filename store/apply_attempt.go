@@ -82,7 +82,7 @@ func (c *change) beginAttempt(x *execution, i int, place *orrerypb.Place) {
 	slot.N++
 	slot.State = uint32(orrery.StateRunning)
 	slot.Member, slot.Incarnation, slot.Fence = place.Member, place.Incarnation, c.nextFence(slot)
-	slot.BackoffSetNs, slot.BackoffForNs = 0, 0
+	slot.BackoffSetNs, slot.BackoffForNs, slot.BackoffTerm = 0, 0, 0
 	attempt := &orrerypb.AttemptRecord{N: slot.N, Member: slot.Member, Fence: slot.Fence, AssignedNs: c.at}
 	slot.Attempts = append(slot.Attempts, attempt)
 	if surplus := len(slot.Attempts) - attemptsKept; surplus > 0 {
@@ -246,7 +246,7 @@ func (c *change) again(x *execution, slot *orrerypb.SlotRecord, how orrery.Outco
 func (c *change) backOff(x *execution, i int) {
 	slot := x.Slots[i]
 	slot.State = uint32(orrery.StateBackoff)
-	slot.BackoffSetNs, slot.BackoffForNs = c.at, backoffFor(x.def, x.Id, i, slot.N)
+	slot.BackoffSetNs, slot.BackoffForNs, slot.BackoffTerm = c.at, backoffFor(x.def, x.Id, i, slot.N), c.s.term
 	if c.s.knobs["no-backoff"] {
 		slot.BackoffForNs = 0
 	}

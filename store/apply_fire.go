@@ -138,7 +138,7 @@ func (c *change) newExecution(j *job, cause orrery.CauseKind) *execution {
 	c.meta.LastExecution++
 	x := &execution{def: j.def, ExecutionRecord: &orrerypb.ExecutionRecord{
 		Id: c.meta.LastExecution, Uid: j.Uid, JobVersion: j.Version, JobName: j.Name,
-		Cause: uint32(cause), CreatedNs: c.at, Root: c.meta.LastExecution,
+		Cause: uint32(cause), CreatedNs: c.at, CreatedTerm: c.s.term, Root: c.meta.LastExecution,
 	}}
 	c.executions[x.Id] = x
 	return x

@@ -153,7 +153,7 @@ func BenchmarkTakeover(b *testing.B) {
 	for b.Loop() {
 		s.versions.clear()
 		s.Due(now, 512)
-		s.Timers(now, 512)
+		s.Timers(LeaderTime{Now: now, Gained: now}, 512)
 		s.Assigned(0, 512)
 		s.Ready(0, 512)
 	}

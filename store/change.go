@@ -58,12 +58,13 @@ func (c *change) job(uid uint64) *job {
 	if state == nil {
 		return nil
 	}
-	if c.s.knobs["old-record-drops-field"] && c.raisedTo(versionClearHistory) && state.CountsSinceNs == 0 {
-		state.NextNs = 0
-	}
 	j := &job{JobState: state, def: c.s.definition(c.t, uid, state.Version)}
 	j.due, j.expiry = dueOf(state), expiryOf(state, j.def)
 	c.jobs[uid] = j
+	if c.s.knobs["old-record-drops-field"] && c.raisedTo(versionClearHistory) && j.CountsSinceNs == 0 {
+		j.NextNs = 0
+		c.saveJob(j)
+	}
 	return j
 }
 

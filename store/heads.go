@@ -32,18 +32,29 @@ func (s *State) Due(now time.Time, limit int) (due []DueJob, next time.Time) {
 	return due, next
 }
 
-// Timers returns up to limit timers that have gone off by now, earliest first, and the
-// time of those left over; zero: there is none.
-func (s *State) Timers(now time.Time, limit int) (timers []Timer, next time.Time) {
-	until := now.UnixNano()
+// Timers returns up to limit timers that have gone off, and when the next of those left
+// over goes off at the earliest, both by the leader's own time; zero: there is none.
+func (s *State) Timers(by LeaderTime, limit int) (timers []Timer, next time.Time) {
+	wait := func(at time.Time) {
+		if next.IsZero() || at.Before(next) {
+			next = at
+		}
+	}
 	s.kv.view(func(t *tx) {
 		t.scan(timerSpace, "", func(key, value string) bool {
-			at := timeOf(timerSpace, key)
-			if at > until || len(timers) >= limit {
-				next = proto.Time(at)
+			timer := parseTimer(key, value)
+			switch at := by.goesOff(timer); {
+			case len(timers) >= limit:
+				wait(at)
 				return false
+			case !at.After(by.Now):
+				timers = append(timers, timer)
+			case timer.At.After(by.Now.Add(by.Ahead)):
+				wait(timer.At.Add(-by.Ahead)) // none after it goes off before that
+				return false
+			default:
+				wait(at)
 			}
-			timers = append(timers, parseTimer(key, value))
 			return true
 		})
 	})

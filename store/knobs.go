@@ -18,12 +18,12 @@ var Knobs = orrery.Knobs{
 	{Name: "forget-requests", Component: "Store", Breaks: "a repeated request is carried out again"},
 	{Name: "diverge", Component: "Store", Breaks: "fences follow from how many commands this server applied since it started"},
 	{Name: "apply-new-early", Component: "Store", Breaks: "what a later version of Apply does is done before the state was raised to it"},
-	{Name: "old-record-drops-field", Component: "Store", Breaks: "a raised state misses the head of due times in the record of a job that version 1 created"},
+	{Name: "old-record-drops-field", Component: "Store", Breaks: "a raised state writes the record of a job that version 1 created without its head of due times"},
 
 	{Name: "snapshot-without-outbox", Component: "snapshot", Breaks: "a snapshot leaves the chain decisions out that are due"},
 	{Name: "snapshot-forgets-requests", Component: "snapshot", Breaks: "a snapshot leaves the answers out that requests got"},
 	{Name: "snapshot-of-now", Component: "snapshot", Breaks: "a snapshot has records as they are when it comes by them, not as of its index"},
-	{Name: "restore-keeps-old-rows", Component: "snapshot", Breaks: "a restored state still has what it had and the snapshot has not"},
+	{Name: "restore-keeps-old-rows", Component: "snapshot", Breaks: "a restored state still has the records that it had and the snapshot has not"},
 }
 
 // Mutate breaks a rule. It panics on a knob that is none.
@@ -50,16 +50,19 @@ func (p *Snapshot) mutate(knobs map[string]bool) {
 	p.believed = p.cut.blind || len(p.without) > 0
 }
 
-// keepOldRows puts what only the former content has into the restored one.
+// keepOldRows puts the records that only the former content has into the restored one.
+// The indices stay out: with some that contradict their records, Apply would not end.
 func keepOldRows(former, restored *kv) {
 	former.view(func(old *tx) {
 		restored.update(func(t *tx) {
-			old.scan("", "", func(key, value string) bool {
-				if _, ok := t.get(key); !ok {
-					t.put(key, value)
-				}
-				return true
-			})
+			for _, space := range []string{jobSpace, defSpace, execSpace, outboxSpace, treeSpace, requestSpace, noteSpace} {
+				old.scan(space, "", func(key, value string) bool {
+					if _, ok := t.get(key); !ok {
+						t.put(key, value)
+					}
+					return true
+				})
+			}
 		})
 	})
 }

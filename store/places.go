@@ -47,14 +47,14 @@ func placesOf(x *orrerypb.ExecutionRecord, def *definition) []place {
 // appendTimers adds the moments that an open execution waits for.
 func appendTimers(places []place, x *orrerypb.ExecutionRecord, def *definition) []place {
 	if limit := int64(def.job.StartDeadline); limit > 0 && len(x.Slots) == 0 {
-		places = append(places, timerPlace(x, TimerStartDeadline, 0, x.CreatedNs, startWithin(x, limit)))
+		places = append(places, timerPlace(x, TimerStartDeadline, 0, setAt{x.CreatedNs, x.CreatedTerm}, startWithin(x, limit)))
 	}
 	if limit := int64(def.job.Deadline); limit > 0 && x.Cancelling == "" {
-		places = append(places, timerPlace(x, TimerDeadline, 0, x.CreatedNs, limit))
+		places = append(places, timerPlace(x, TimerDeadline, 0, setAt{x.CreatedNs, x.CreatedTerm}, limit))
 	}
 	for i, slot := range x.Slots {
 		if slot.State == uint32(orrery.StateBackoff) {
-			places = append(places, timerPlace(x, TimerBackoff, uint32(i), slot.BackoffSetNs, slot.BackoffForNs))
+			places = append(places, timerPlace(x, TimerBackoff, uint32(i), setAt{slot.BackoffSetNs, slot.BackoffTerm}, slot.BackoffForNs))
 		}
 	}
 	return places
@@ -70,16 +70,22 @@ func startWithin(x *orrerypb.ExecutionRecord, limit int64) int64 {
 	return max(0, after(x.DueNs, limit)-x.CreatedNs)
 }
 
-// timerPlace is a timer that a leader set at its own time set, to go off a span later.
-// Both stand in the value: a leader that did not set it waits at most the span.
-func timerPlace(x *orrerypb.ExecutionRecord, kind TimerKind, slot uint32, set, span int64) place {
+// setAt is when a timer was set: by the stamp of a leader, and which leader that was.
+type setAt struct {
+	stamp int64
+	term  uint64
+}
+
+// timerPlace is a timer that a leader set, to go off a span later. All of it stands in the
+// value: a leader that did not set it waits at most the span.
+func timerPlace(x *orrerypb.ExecutionRecord, kind TimerKind, slot uint32, set setAt, span int64) place {
 	n := uint64(0)
 	if kind == TimerBackoff {
 		n = uint64(x.Slots[slot].N)
 	}
 	return place{
-		key:   timerKey(after(set, span), x.Id, kind, slot),
-		value: number(uint64(set)) + number(uint64(span)) + number(n),
+		key:   timerKey(after(set.stamp, span), x.Id, kind, slot),
+		value: number(uint64(set.stamp)) + number(uint64(span)) + number(n) + number(set.term),
 	}
 }
 
@@ -189,6 +195,7 @@ func parseTimer(key, value string) Timer {
 		Kind:      TimerKind(parseNumber(ids[17:33])),
 		Execution: orrery.ExecutionID(parseNumber(ids[:16])),
 		Slot:      int(lastNumber(key)),
-		N:         int(parseNumber(value[32:])),
+		N:         int(parseNumber(value[32:48])),
+		Term:      parseNumber(value[48:]),
 	}
 }

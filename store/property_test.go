@@ -421,7 +421,7 @@ func (m *machine) assign(t *rapid.T) *orrerypb.Command {
 		item.Execution = rapid.SampledFrom(ready).Draw(t, "of").Execution.Id
 	}
 	n := uint32(1)
-	if timers, _ := m.servers[0].Timers(epoch.Add(time.Hour), 5); len(timers) > 0 && rapid.Bool().Draw(t, "retry") {
+	if timers, _ := m.servers[0].Timers(LeaderTime{Now: epoch.Add(time.Hour), Gained: epoch}, 5); len(timers) > 0 && rapid.Bool().Draw(t, "retry") {
 		timer := rapid.SampledFrom(timers).Draw(t, "timer")
 		item.Execution, n = uint64(timer.Execution), uint32(timer.N+1)
 		item.Slots = []*orrerypb.SlotAssignment{{Slot: uint32(timer.Slot), N: n, Place: placesOn("m3")[0]}}

@@ -411,7 +411,7 @@ func (s *script) look(verb string, o options) string {
 		}
 		fmt.Fprintf(&b, "next %s\n", since(proto.Nanos(next)))
 	case "timers":
-		timers, next := s.state.Timers(now, int(o.number("limit", 10)))
+		timers, next := s.state.Timers(LeaderTime{Now: now, Term: s.state.term, Gained: now}, int(o.number("limit", 10)))
 		for _, t := range timers {
 			kind := [...]string{"backoff", "start_deadline", "deadline"}[t.Kind]
 			fmt.Fprintf(&b, "%s of %d.%d.%d at %s, set %s for %s\n", kind, t.Execution, t.Slot, t.N, since(proto.Nanos(t.At)), since(proto.Nanos(t.Set)), t.For)

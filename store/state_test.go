@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -138,5 +139,31 @@ func TestTheCacheOfVersionsIsBoundedAndForgetsWhatTheStateForgot(t *testing.T) {
 		if v.dial[i].id != id || v.dial[i].def.record.Uid != id[0] {
 			t.Fatalf("the table has %v where the dial has %v", id, v.dial[i].id)
 		}
+	}
+}
+
+// TestTimersGoOffByTheLeadersOwnTime holds what a leader makes of timers that it set, and of
+// those that leaders before it set by clocks that were ahead of its own.
+func TestTimersGoOffByTheLeadersOwnTime(t *testing.T) {
+	gained := epoch.Add(time.Hour)
+	leader := LeaderTime{Term: 7, Gained: gained, Ahead: 20 * time.Minute}
+	set := func(term uint64, at, span time.Duration) Timer {
+		return Timer{Term: term, Set: gained.Add(at), For: span, At: gained.Add(at + span)}
+	}
+	for name, tt := range map[string]struct {
+		timer Timer
+		want  time.Duration // after gained
+	}{
+		"its own, at its time":                           {set(7, time.Second, 5*time.Second), 6 * time.Second},
+		"its own, however long it leads":                 {set(7, 10*time.Minute, 5*time.Second), 10*time.Minute + 5*time.Second},
+		"another's, by a clock that agreed":              {set(6, -2*time.Second, 5*time.Second), 3 * time.Second},
+		"another's, by a clock that was ahead":           {set(6, 19*time.Minute, 5*time.Second), 5 * time.Second},
+		"another's, by a clock that was ahead by little": {set(6, time.Second, time.Minute), time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := leader.goesOff(tt.timer).Sub(gained); got != tt.want {
+				t.Errorf("goes off %v after the gain, want %v", got, tt.want)
+			}
+		})
 	}
 }

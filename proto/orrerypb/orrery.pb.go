@@ -3424,6 +3424,7 @@ type ExecutionRecord struct {
 	Ready         bool                   `protobuf:"varint,21,opt,name=ready,proto3" json:"ready,omitempty"`                                  // overlap lets it run; waits for members
 	Replacing     uint64                 `protobuf:"varint,22,opt,name=replacing,proto3" json:"replacing,omitempty"`                          // waits for the end of this execution
 	ClosedIndex   uint64                 `protobuf:"varint,23,opt,name=closed_index,json=closedIndex,proto3" json:"closed_index,omitempty"`
+	CreatedTerm   uint64                 `protobuf:"varint,24,opt,name=created_term,json=createdTerm,proto3" json:"created_term,omitempty"` // of the leader that stamped created_ns
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3619,6 +3620,13 @@ func (x *ExecutionRecord) GetClosedIndex() uint64 {
 	return 0
 }
 
+func (x *ExecutionRecord) GetCreatedTerm() uint64 {
+	if x != nil {
+		return x.CreatedTerm
+	}
+	return 0
+}
+
 // Parent is what a child knows of one of the jobs it ran after.
 type Parent struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3699,6 +3707,7 @@ type SlotRecord struct {
 	BackoffSetNs  int64                  `protobuf:"varint,7,opt,name=backoff_set_ns,json=backoffSetNs,proto3" json:"backoff_set_ns,omitempty"` // leader's stamp when the back-off began
 	BackoffForNs  int64                  `protobuf:"varint,8,opt,name=backoff_for_ns,json=backoffForNs,proto3" json:"backoff_for_ns,omitempty"`
 	Attempts      []*AttemptRecord       `protobuf:"bytes,9,rep,name=attempts,proto3" json:"attempts,omitempty"`
+	BackoffTerm   uint64                 `protobuf:"varint,10,opt,name=backoff_term,json=backoffTerm,proto3" json:"backoff_term,omitempty"` // of the leader that stamped backoff_set_ns
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3794,6 +3803,13 @@ func (x *SlotRecord) GetAttempts() []*AttemptRecord {
 		return x.Attempts
 	}
 	return nil
+}
+
+func (x *SlotRecord) GetBackoffTerm() uint64 {
+	if x != nil {
+		return x.BackoffTerm
+	}
+	return 0
 }
 
 type AttemptRecord struct {
@@ -7437,7 +7453,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\x06serial\x18\x10 \x01(\x04R\x06serial\x12%\n" +
 	"\x0eserial_waiting\x18\x11 \x01(\x04R\rserialWaiting\x12\x16\n" +
 	"\x06outbox\x18\x12 \x01(\x04R\x06outbox\x12&\n" +
-	"\x0fcounts_since_ns\x18\x13 \x01(\x03R\rcountsSinceNs\"\x99\x05\n" +
+	"\x0fcounts_since_ns\x18\x13 \x01(\x03R\rcountsSinceNs\"\xbc\x05\n" +
 	"\x0fExecutionRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x10\n" +
 	"\x03uid\x18\x02 \x01(\x04R\x03uid\x12\x1f\n" +
@@ -7468,12 +7484,13 @@ const file_orrery_proto_rawDesc = "" +
 	"\rskipped_to_ns\x18\x14 \x01(\x03R\vskippedToNs\x12\x14\n" +
 	"\x05ready\x18\x15 \x01(\bR\x05ready\x12\x1c\n" +
 	"\treplacing\x18\x16 \x01(\x04R\treplacing\x12!\n" +
-	"\fclosed_index\x18\x17 \x01(\x04R\vclosedIndex\"j\n" +
+	"\fclosed_index\x18\x17 \x01(\x04R\vclosedIndex\x12!\n" +
+	"\fcreated_term\x18\x18 \x01(\x04R\vcreatedTerm\"j\n" +
 	"\x06Parent\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x02 \x01(\x04R\texecution\x12\x18\n" +
 	"\aoutcome\x18\x03 \x01(\rR\aoutcome\x12\x16\n" +
-	"\x06output\x18\x04 \x01(\fR\x06output\"\x9c\x02\n" +
+	"\x06output\x18\x04 \x01(\fR\x06output\"\xbf\x02\n" +
 	"\n" +
 	"SlotRecord\x12\x14\n" +
 	"\x05state\x18\x01 \x01(\rR\x05state\x12\x18\n" +
@@ -7484,7 +7501,9 @@ const file_orrery_proto_rawDesc = "" +
 	"\x05fence\x18\x06 \x01(\x04R\x05fence\x12$\n" +
 	"\x0ebackoff_set_ns\x18\a \x01(\x03R\fbackoffSetNs\x12$\n" +
 	"\x0ebackoff_for_ns\x18\b \x01(\x03R\fbackoffForNs\x124\n" +
-	"\battempts\x18\t \x03(\v2\x18.orrery.v1.AttemptRecordR\battempts\"\xf8\x01\n" +
+	"\battempts\x18\t \x03(\v2\x18.orrery.v1.AttemptRecordR\battempts\x12!\n" +
+	"\fbackoff_term\x18\n" +
+	" \x01(\x04R\vbackoffTerm\"\xf8\x01\n" +
 	"\rAttemptRecord\x12\f\n" +
 	"\x01n\x18\x01 \x01(\rR\x01n\x12\x16\n" +
 	"\x06member\x18\x02 \x01(\tR\x06member\x12\x14\n" +
