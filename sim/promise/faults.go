@@ -52,25 +52,33 @@ func (f *Fault) until(h *History) time.Duration {
 	return h.End
 }
 
-// troubled are the times at which nobody is owed punctuality: the boot of the cluster, a
-// fault that counts, a change of leadership, a server with a bad clock, and until the
-// cluster has come to rest after each of them.
-func (h *History) troubled(counts func(*Fault) bool) spans {
+// shaken are the times of the boot, of faults that count and of crashes, with the rest
+// that the cluster needs after each of them, in any order.
+func (h *History) shaken(counts func(*Fault) bool) []span {
 	rest := CalmBound(h.Config, Params{})
 	all := []span{{0, rest}}
-	trouble := func(from, to time.Duration) { all = append(all, span{from, to + rest}) }
 	for i := range h.Faults {
 		if f := &h.Faults[i]; counts(f) {
-			trouble(f.From, f.until(h))
+			all = append(all, span{f.From, f.until(h) + rest})
 		}
 	}
 	for _, c := range h.Crashes {
-		trouble(c.At, c.At)
+		all = append(all, span{c.At, c.At + rest})
 	}
+	if h.Healed > 0 {
+		all = append(all, span{h.Healed, h.Healed + rest})
+	}
+	return all
+}
+
+// troubled are the times at which nobody is owed punctuality: those that are shaken, and
+// a change of leadership, a server with a bad clock, and the rest after them.
+func (h *History) troubled(counts func(*Fault) bool) spans {
+	all, rest := h.shaken(counts), CalmBound(h.Config, Params{})
 	for _, l := range h.Leaders {
-		trouble(l.From, l.From)
+		all = append(all, span{l.From, l.From + rest})
 		if l.To >= 0 {
-			trouble(l.To, l.To)
+			all = append(all, span{l.To, l.To + rest})
 		}
 	}
 	for _, m := range h.Members {
@@ -79,17 +87,14 @@ func (h *History) troubled(counts func(*Fault) bool) spans {
 		}
 		for _, p := range h.clockOf(m.Name) {
 			if p.bad() {
-				trouble(p.At, min(p.to, h.End))
+				all = append(all, span{p.At, min(p.to, h.End) + rest})
 			}
 		}
-	}
-	if h.Healed > 0 {
-		trouble(h.Healed, h.Healed)
 	}
 	return join(all)
 }
 
-// hits reports whether a fault concerns a server: noise on the network concerns all.
+// hitsServer reports whether a fault concerns a server: noise on the network concerns all.
 func (h *History) hitsServer(f *Fault) bool {
 	return len(f.Members) == 0 || slices.ContainsFunc(h.Members, func(m Member) bool { return m.Server && slices.Contains(f.Members, m.Name) })
 }
@@ -109,6 +114,11 @@ type piece struct {
 // any time of its piece.
 func (p piece) bad() bool {
 	return p.Offset.Abs() > usualOffset || p.PPM > usualPPM || p.PPM < -usualPPM
+}
+
+// ahead is by how much the wall clock is ahead at a moment of its piece.
+func (p piece) ahead(at time.Duration) time.Duration {
+	return p.Offset + (at-p.At)/1_000_000*time.Duration(p.PPM)
 }
 
 // clockOf are the pieces of a member's clock, in order. Without any it was always right.

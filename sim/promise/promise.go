@@ -22,6 +22,7 @@ var All = []Promise{
 	promised("every-due-decided-once", "each due time of each enabled job has exactly one decision: an execution, or a skip with a reason that its policy allows", everyDueDecidedOnce),
 	promised("calendar", "due times are those that a person with a calendar and the zone's clock would name", calendar),
 	promised("revision-atomic", "each due time is decided under exactly one version of its job, and an edit neither doubles nor loses the one at the boundary", revisionAtomic),
+	promised("clocks-do-no-harm", "a clock that jumps or runs wrong neither fires a due time again nor early, and leaves none without a decision", clocksDoNoHarm),
 	promised("one-attempt-at-a-time", "an attempt is started at most once, after it was committed, and two attempts of one slot never run at once", oneAttemptAtATime),
 	promised("no-overlap", "executions of a job never run at once beyond what its overlap policy allows", noOverlap),
 	promised("retries-bounded", "attempts ≤ 1 + retries; each starts only after the former ended or was declared lost, and after the back-off", retriesBounded),
