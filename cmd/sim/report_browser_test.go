@@ -29,7 +29,7 @@ func browser(t *testing.T) context.Context {
 			continue
 		}
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
-			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1500, 950), chromedp.UserDataDir(t.TempDir()),
+			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1340, 900), chromedp.UserDataDir(t.TempDir()),
 			chromedp.DisableGPU, chromedp.Env("LANG=C.UTF-8"))
 		ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 		t.Cleanup(cancel)

@@ -175,7 +175,7 @@ func followsEvidence(t *testing.T, b *tab) {
 // since the machine may have other things to do.
 func looksAtALargeRun(t *testing.T, ctx context.Context) {
 	began := time.Now()
-	page := madeUp(t, 205, 10*time.Minute, 1_400_000)
+	page := madeUp(t, 205, 10*time.Minute, 1_200_000)
 	built := time.Since(began)
 	b := openTab(t, ctx, page, false)
 	b.check("all members have a lane", `report.view.shown.length === 205`)

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"orrery"
@@ -28,7 +30,7 @@ type due struct {
 	Job       int    `json:"job"`
 	At        int64  `json:"at"`      // the due time; of what was not scheduled, when it came to be
 	To        int64  `json:"to"`      // of a span that was skipped its last due time; else At
-	Decided   int64  `json:"decided"` // when the first server applied the decision
+	Decided   int64  `json:"decided"` // when the first server applied the decision; -1: there is none
 	Cause     uint8  `json:"cause"`   // as in orrery.CauseKind
 	Execution uint64 `json:"exec"`    // 0: none
 	Reason    int    `json:"reason"`  // of a skip; -1: it fired
@@ -75,15 +77,19 @@ func (p *picture) addJobs(h *promise.History, places map[string]int) (left []str
 		start: h.Start, places: places, row: map[string]int{}, schedules: map[string]string{},
 		reason: map[string]int{}, due: map[uint64]int{}, bar: map[attemptKey]int{},
 	}
+	named := newCalendar(h, r.addMissed)
 	for i := range h.Commits {
 		r.commit(&h.Commits[i])
+		named.commit(&h.Commits[i])
 	}
+	named.end()
 	for i := range h.Processes {
 		r.process(&h.Processes[i])
 	}
 	for i := range r.rows {
 		r.rows[i].Schedule = r.schedules[r.rows[i].Name]
 	}
+	slices.SortStableFunc(r.dues, func(a, b due) int { return cmp.Compare(a.At, b.At) })
 	if n := len(r.dues) - maxDues; n > 0 {
 		left = append(left, fmt.Sprintf("%d due times before %s", n, clock(time.Duration(r.dues[n].At)*time.Microsecond)))
 		r.dues = r.dues[n:]

@@ -295,6 +295,41 @@ func TestEqualRunsGiveEqualPages(t *testing.T) {
 	}
 }
 
+// TestDueTimesWithoutDecision holds that a due time is drawn as one that nobody decided
+// where a scheduler forgets it, and nowhere else: clients write and toggle jobs all the time.
+func TestDueTimesWithoutDecision(t *testing.T) {
+	const text = "members 3 servers\nlasts 1m\njob a every 3s takes 100ms\njob b cron \"*/7 * * * * *\" takes 1s overlap forbid\n" +
+		"clients 3 put, toggle, delete, run rate 60/m\nat 20s crash leader for 5s\npromise calm within 30s of heal\n"
+	cases := map[string]struct {
+		more string
+		some bool
+	}{
+		"all are decided": {"", false},
+		"none is":         {"knob forget-due\nmust-break every-due-decided-once", true},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			s, err := scenario.Parse("t", []byte(text+c.more))
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := sim.Run(s, 1, sim.Options{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			u, missed := unpack(t, pageOf(t, r, NewRecorder())), 0
+			for _, d := range u.picture.Dues {
+				if d.Decided < 0 {
+					missed++
+				}
+			}
+			if len(u.picture.Dues) < 20 || missed > 0 != c.some {
+				t.Errorf("%d of %d due times have no decision", missed, len(u.picture.Dues))
+			}
+		})
+	}
+}
+
 // TestOddRuns holds that whatever a run came to gives a page that reads back.
 func TestOddRuns(t *testing.T) {
 	cases := map[string]struct {

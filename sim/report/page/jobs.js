@@ -47,7 +47,7 @@ class Jobs {
   }
 
   // drawDues draws the causes of executions: a tick for a due time, hollow when it was
-  // skipped, a diamond for what was asked for or follows another job.
+  // skipped and red when no decision speaks of it, a diamond for what was asked for or follows another job.
   drawDues(ctx, job, y) {
     const { view, run, paint } = this;
     const dues = view.jobDues[job];
@@ -60,16 +60,17 @@ class Jobs {
       last = x;
       const next = k + 1 < dues.length ? run.dues[dues[k + 1]].at : run.end;
       if (d.cause < 2) this.drawWindow(ctx, d, next, y);
+      const colour = d.decided < 0 ? paint.bad : skipped ? paint.skipped : paint.ink;
       if (d.to > d.at) line(ctx, x, y + 6, view.x(d.to), y + 6, paint.skipped, 2);
       ctx.fillStyle = skipped ? paint.bg : paint.ink;
-      ctx.strokeStyle = skipped ? paint.skipped : paint.ink;
+      ctx.strokeStyle = colour;
       ctx.lineWidth = 1.3;
       ctx.beginPath();
       if (d.cause < 2) ctx.rect(x - (skipped ? 2 : 0.6), y + 2, skipped ? 4 : 1.2, 9);
       else diamond(ctx, x, y + 6.5, 3.4);
       ctx.fill();
       if (skipped || d.cause >= 2) ctx.stroke();
-      if (skipped) this.drawReason(ctx, run.reasons[d.reason], x + 5, y + 7, view.x(next) - x - 8);
+      if (skipped) this.drawReason(ctx, run.reasons[d.reason], colour, x + 5, y + 7, view.x(next) - x - 8);
       this.targets.push({ x: x - 4, y, w: 8, h: 14, type: "due", i });
     }
   }
@@ -85,10 +86,10 @@ class Jobs {
     });
   }
 
-  drawReason(ctx, reason, x, y, width) {
+  drawReason(ctx, reason, colour, x, y, width) {
     font(ctx, 9.5);
     ctx.textBaseline = "middle";
-    ctx.fillStyle = this.paint.skipped;
+    ctx.fillStyle = colour;
     const text = clip(ctx, reason.replaceAll("_", " "), width);
     if (text) ctx.fillText(text, x, y);
   }

@@ -129,18 +129,18 @@ class Lanes {
     const a = area(view, f.from, f.to);
     if (!a || kind === "down") return; // drawDown shows what came of it
     const colour = paint.faultColour(f.verb);
-    const words = y + 11 + 12 * view.band.level[i] + (h >= 48 && this.reigns[lane].length ? 14 : 0); // below who leads
+    const words = Math.min(y + h - 8, y + 11 + 12 * view.band.level[i] + (h >= 48 && this.reigns[lane].length ? 14 : 0)); // below who leads
     font(ctx, 10, 600);
     ctx.textBaseline = "middle";
     if (kind === "cut") {
       this.drawCut(ctx, f, lane, a, y, h, colour);
-      label(ctx, cutWords(run, f, lane), a, words, colour);
+      if (h >= 24) label(ctx, cutWords(run, f, lane), a, words, colour);
     } else {
       withAlpha(ctx, 0.5, () => {
         ctx.fillStyle = paint.pattern(ctx, kind, colour);
         ctx.fillRect(a.x, y + 1, a.w, h - 2);
       });
-      label(ctx, f.verb, a, words, colour);
+      label(ctx, f.verb, a, h < 24 ? y + h / 2 : words, colour);
     }
     this.targets.push({ x: a.x, y, w: a.w, h, type: "fault", i, weak: true });
   }
@@ -356,7 +356,7 @@ class Lanes {
     if (view.clients.length) {
       font(ctx, 11, 600);
       ctx.fillStyle = paint.soft;
-      ctx.fillText(`${view.clientsOpen ? "▾" : "▸"} ${view.clients.length} clients`, 12, view.clientsTop - view.scroll.lanes + 11);
+      ctx.fillText(`${view.clientsOpen ? "▾" : "▸"} ${view.clients.length} client${view.clients.length > 1 ? "s" : ""}`, 12, view.clientsTop - view.scroll.lanes + 11);
     }
     ctx.restore();
   }

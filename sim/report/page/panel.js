@@ -135,12 +135,12 @@ class Panel {
     const d = run.dues[i];
     const attempts = d.exec ? view.jobBars[d.job].filter((k) => run.bars[k].exec === d.exec) : [];
     return {
-      title: `${run.jobs[d.job].name}, ${d.reason >= 0 ? "skipped" : CAUSES[d.cause]}`,
+      title: `${run.jobs[d.job].name}, ${d.decided < 0 ? "never decided" : d.reason >= 0 ? "skipped" : CAUSES[d.cause]}`,
       facts: [
         ["due", clock(d.at, 6) + (d.to > d.at ? " to " + clock(d.to, 6) : "")],
         ["wall clock", wall(run, d.at)],
-        ["decided", clock(d.decided, 6) + (d.decided > d.at ? ` (${span(d.decided - d.at)} later)` : "")],
-        ["skipped because of", d.reason >= 0 ? run.reasons[d.reason].replaceAll("_", " ") : ""],
+        ["decided", d.decided < 0 ? "never, as far as the log says" : clock(d.decided, 6) + (d.decided > d.at ? ` (${span(d.decided - d.at)} later)` : "")],
+        ["skipped because of", d.reason >= 0 && d.decided >= 0 ? run.reasons[d.reason].replaceAll("_", " ") : ""],
         ["execution", d.exec ? String(d.exec) : ""],
       ],
       more: attempts.map((k) => el("button", { class: "link", onclick: () => this.choose({ type: "bar", i: k }, true) },

@@ -152,7 +152,7 @@ class App {
     switch (type) {
       case "event": return `${clock(run.at[i], 6)}  ${run.who(i)}  ${run.title(i)}`;
       case "bar": return `${attemptName(run, i)} on ${run.lanes[run.bars[i].lane].name}: ${OUTCOMES[run.bars[i].outcome]}`;
-      case "due": return `${clock(run.dues[i].at)}  ${run.jobs[run.dues[i].job].name}, ${run.dues[i].reason >= 0 ? "skipped: " + run.reasons[run.dues[i].reason].replaceAll("_", " ") : CAUSES[run.dues[i].cause]}`;
+      case "due": return `${clock(run.dues[i].at)}  ${run.jobs[run.dues[i].job].name}, ${run.dues[i].decided < 0 ? "due, and never decided" : run.dues[i].reason >= 0 ? "skipped: " + run.reasons[run.dues[i].reason].replaceAll("_", " ") : CAUSES[run.dues[i].cause]}`;
       case "fault": return `${run.faults[i].text}, from ${clock(run.faults[i].from)}`;
       case "evidence": return `${run.evidence[i].promise} is broken: ${run.evidence[i].text}`;
       case "reign": return `${run.lanes[run.leaders[i].lane].name} leads in term ${run.leaders[i].term}`;
