@@ -189,7 +189,8 @@ func (w *World) verdict(r *Result) bool {
 func (w *World) sample() {
 	s := promise.Sample{At: w.now}
 	for _, m := range w.members {
-		if !m.server || !m.up() {
+		core := w.history.InCore(m.name)
+		if !m.server || !m.up() || !core && m.life.lane.paused {
 			continue
 		}
 		if term, ok := m.life.raft.Leading(); ok {
@@ -198,6 +199,9 @@ func (w *World) sample() {
 		}
 		applied := m.life.state.Index()
 		s.MaxApplied = max(s.MaxApplied, applied)
+		if !core {
+			continue // it may lead, and owes nothing
+		}
 		if s.MinApplied == 0 || applied < s.MinApplied {
 			s.MinApplied = applied
 		}
@@ -244,7 +248,7 @@ func (w *World) strays() (unreported, orphans int) {
 		batch := w.replica.Assigned(after, page)
 		for _, e := range batch {
 			for _, slot := range e.Execution.GetSlots() {
-				if !isRunning(slot) {
+				if !isRunning(slot) || !w.history.InCore(slot.GetMember()) {
 					continue
 				}
 				assigned := slot.GetAttempts()[len(slot.GetAttempts())-1].GetAssignedNs()

@@ -77,6 +77,9 @@ const (
 func bounded(t *trial) {
 	loads := newLoads(t.History)
 	for _, p := range t.Peaks {
+		if t.Healed > 0 && p.At > t.Healed && p.Member != "" && !t.InCore(p.Member) {
+			continue // paused for ever, it takes nothing of what piles up before it
+		}
 		t.judged++
 		b, known := bounds[p.What]
 		if !known {
@@ -175,7 +178,11 @@ func (h *History) longestClog() int {
 	longest := time.Duration(0)
 	for i := range h.Faults {
 		if f := &h.Faults[i]; f.Verb == "clog" {
-			longest = max(longest, f.until(h)-f.From)
+			until := f.To
+			if until < 0 {
+				until = h.End
+			}
+			longest = max(longest, until-f.From)
 		}
 	}
 	return int((longest + time.Second - 1) / time.Second)

@@ -54,7 +54,9 @@ func (c calmness) leadership(before *Sample) {
 	if before != nil && before.Term != s.Term {
 		c.restless("term", "the term went from %d to %d", before.Term, s.Term)
 	}
-	if s.MinApplied+maxLag < s.MaxApplied {
+	// A leader outside of the core may be cut off from some of it for ever.
+	served := len(s.Leaders) == 1 && c.InCore(s.Leaders[0])
+	if served && s.MinApplied+maxLag < s.MaxApplied {
 		c.restless("lag", "a server was at index %d and another at %d", s.MinApplied, s.MaxApplied)
 	}
 }

@@ -99,8 +99,8 @@ func (h *History) hitsServer(f *Fault) bool {
 	return len(f.Members) == 0 || slices.ContainsFunc(h.Members, func(m Member) bool { return m.Server && slices.Contains(f.Members, m.Name) })
 }
 
-// inCore reports whether a member is owed progress once the last heal is over.
-func (h *History) inCore(member string) bool {
+// InCore reports whether progress is owed by and to a member once the last heal is over.
+func (h *History) InCore(member string) bool {
 	return len(h.Core) == 0 || slices.Contains(h.Core, member)
 }
 

@@ -119,9 +119,9 @@ type Crash struct {
 // Sample is how the cluster stood at a moment after the last fault.
 type Sample struct {
 	At         time.Duration
-	Leaders    []string // servers that believe they lead, in their newest term
+	Leaders    []string // servers that believe they lead, in their newest term; of those outside of the core no paused one
 	Term       uint64   // highest
-	MinApplied uint64   // over the servers
+	MinApplied uint64   // over the servers of the core
 	MaxApplied uint64
 	Undecided  time.Duration // age of the oldest due time without a decision; 0: none
 	Unreported int           // ended processes older than a few heartbeats whose result is not committed

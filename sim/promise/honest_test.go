@@ -43,7 +43,7 @@ func live(t *rapid.T, m *model) {
 		m.until(m.now + time.Duration(rapid.IntRange(1, 20_000).Draw(t, "then"))*time.Millisecond)
 		m.act(t)
 	}
-	m.deafFire = false
+	m.deaf(false)
 	m.pause(false)
 	m.heal()
 }
@@ -106,7 +106,7 @@ func (m *model) act(t *rapid.T) {
 	case 3:
 		m.pause(rapid.Bool().Draw(t, "paused"))
 	case 4:
-		m.deafFire = rapid.Bool().Draw(t, "deaf")
+		m.deaf(rapid.Bool().Draw(t, "deaf"))
 	case 5:
 		m.elect(rapid.SampledFrom([]string{"m1", "m2", "m3"}).Draw(t, "leader"))
 	case 6:
@@ -117,6 +117,17 @@ func (m *model) act(t *rapid.T) {
 			m.cancel(x.Execution.GetId())
 		}
 	}
+}
+
+// deaf has the leader not fire, as one does that is paused, or has it fire again.
+func (m *model) deaf(on bool) {
+	switch {
+	case on && !m.deafFire:
+		m.Faults = append(m.Faults, Fault{Verb: "pause", Text: "pause m1", Members: []string{"m1"}, From: m.now, To: -1})
+	case !on && m.deafFire:
+		m.Faults[len(m.Faults)-1].To = m.now
+	}
+	m.deafFire = on
 }
 
 func TestWhatIsDoneAsItShouldBePassesAll(t *testing.T) {

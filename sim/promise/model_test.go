@@ -130,7 +130,9 @@ func (m *model) until(end time.Duration) *model {
 
 func (m *model) clock() time.Time { return epoch.Add(m.now) }
 
-func (m *model) leaderTime() store.LeaderTime { return store.LeaderTime{Now: m.clock(), Gained: m.clock()} }
+func (m *model) leaderTime() store.LeaderTime {
+	return store.LeaderTime{Now: m.clock(), Gained: m.clock()}
+}
 
 // lead does what is to be done now.
 func (m *model) lead() {

@@ -82,10 +82,11 @@ func resultText(r orrery.Result) string {
 }
 
 // judgeKept asks for the record of a process that ended. One that was told and is not
-// recorded is excused after a loss: the history may have forgotten it by then.
+// recorded is excused after a loss: the history may have forgotten it by then. A member
+// that the last heal left broken may never come to tell.
 func (t *trial) judgeKept(a *attempt, p *Process) {
 	t.judged++
-	if a.ended.happened() || p.PowerLost || p.until() > t.horizon() {
+	if a.ended.happened() || p.PowerLost || p.until() > t.horizon() || !t.InCore(p.Member) {
 		return
 	}
 	switch {

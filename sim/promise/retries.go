@@ -46,16 +46,17 @@ func (t *trial) judgeRetry(x *execution, a *attempt) {
 	}
 }
 
-// judgeSpacing judges the time between two attempts: by stamps, from where the back-off
-// was set to the next assignment, and by what ran. The stamps of two leaders may differ
-// by what their clocks may.
+// judgeSpacing judges the time between two attempts: from where the back-off was set to
+// the next assignment, and by what ran. One leader counts it by its own stamps. The clocks
+// of two may show any times; what one set is not waited out twice by the other, so that
+// either the stamps or the time itself must show it, give or take what clocks may differ.
 func (t *trial) judgeSpacing(former, a *attempt, retry orrery.Retry, wrong func(string, ...any)) {
 	delay := retry.Delay(former.id.N, uint64(a.x.id)<<16|uint64(a.id.Slot))
-	tolerance := time.Duration(0)
+	spacing, tolerance := time.Duration(a.assigned.stamp-former.over().stamp), time.Duration(0)
 	if former.over().term != a.assigned.term {
-		tolerance = 2 * t.Config.WithDefaults().MaxClockSkew
+		spacing, tolerance = max(spacing, a.assigned.at-former.over().at), 2*t.Config.WithDefaults().MaxClockSkew
 	}
-	if spacing := time.Duration(a.assigned.stamp - former.over().stamp); spacing < delay-tolerance {
+	if spacing < delay-tolerance {
 		wrong("%v after attempt %v was over; the back-off is %v", spacing, former.id, delay)
 		return
 	}

@@ -52,10 +52,13 @@ func (t *trial) judgeCount(x *execution, tags map[string]map[string]string) {
 		members = append(members, a.member)
 	}
 	where := placementOf(x.version)
-	matching := 0
+	matching, there := 0, 0
 	for _, m := range t.Members {
 		if where.Matches(tags[m.Name]) {
 			matching++
+			if t.InCore(m.Name) {
+				there++
+			}
 		}
 	}
 	asked := where.Count()
@@ -63,7 +66,7 @@ func (t *trial) judgeCount(x *execution, tags map[string]map[string]string) {
 		asked = matching
 	}
 	calm := t.Healed > 0 && begun.at >= t.Healed+CalmBound(t.Config, Params{})
-	if len(members) > asked || len(members) < asked && calm {
+	if len(members) > asked || len(members) < min(asked, there) && calm {
 		t.breach(begun.at, "execution %d of %s was begun on %d members at %s (%v); %d were asked for of %d that match",
 			x.id, x.job.name, len(members), moment(begun.at), members, asked, matching)
 	}

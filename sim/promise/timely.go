@@ -83,7 +83,7 @@ func (w *punctuality) begun(x *execution, due, late time.Duration) {
 		}
 	default:
 		for _, a := range x.attempts {
-			if a.id.N == 1 && w.inCore(a.member) {
+			if a.id.N == 1 && w.InCore(a.member) {
 				w.started(a, due, late)
 			}
 		}
