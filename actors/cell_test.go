@@ -186,14 +186,16 @@ func (c *cell) note(d decided) {
 
 func (c *cell) now() time.Time { return c.actors[Address{"m1", StoreName}].wall }
 
-// pass moves all clocks on. Timers that come due are delivered, in an order that is
-// drawn; some are late, to be found by a later call.
-func (c *cell) pass(d time.Duration) {
+// pass moves all clocks on. Timers that come due are delivered; some are late, to be found
+// by a later call.
+func (c *cell) pass(d time.Duration) { c.elapse(d, func() bool { return c.draw(8) > 0 }) }
+
+func (c *cell) elapse(d time.Duration, punctual func() bool) {
 	for _, b := range c.boxes {
 		env := c.actors[b.to]
 		env.sleep(d)
 		for _, t := range slices.Clone(env.armed) {
-			if t.at <= env.boot && c.draw(8) > 0 {
+			if t.at <= env.boot && punctual() {
 				env.spend(t)
 				c.post(b.to, t.msg)
 			}
@@ -243,7 +245,7 @@ func (c *cell) settle(d time.Duration) {
 	for end := c.now().Add(d); c.now().Before(end); {
 		for c.step() || c.log.commit() || c.log.verify(true) || c.arrive() {
 		}
-		c.pass(250 * time.Millisecond)
+		c.elapse(250*time.Millisecond, func() bool { return true })
 	}
 }
 
