@@ -39,6 +39,10 @@ func TestBounded(t *testing.T) {
 			m.until(time.Hour)
 			m.Peaks = []Peak{{What: "state rows", Member: "m1", At: time.Hour, N: 1200}}
 		}, breach: "state rows of m1 had 1200 at 01:00:00"},
+		"what piles up before one that stays broken": {tell: func(m *model) {
+			m.Core, m.Healed = []string{"m1", "m3"}, time.Second
+			peak("mailbox", 100_000)(m)
+		}, judged: -1},
 		"a thing that nobody knows":  {tell: peak("elephants", 1), breach: `there were 1 "elephants" at 00:00:20, and no bound is known of them (there are bounds of ["disk records"`},
 		"a peak of the world itself": {tell: func(m *model) { m.Peaks = []Peak{{What: "timers", N: 1_000_000}} }, breach: "timers of the world had 1000000 at 00:00:00"},
 	})
@@ -75,6 +79,7 @@ func TestLogMatching(t *testing.T) {
 			m.put(backup)
 			m.until(30 * time.Second)
 			term := uint64(0)
+			m.Logged = nil
 			for i := range m.Commits {
 				c := &m.Commits[i]
 				c.EntryHash = 0x1000 + c.Index
@@ -114,6 +119,7 @@ func TestLogMatching(t *testing.T) {
 	})
 	m := newModel(t)
 	m.put(orrery.Job{Name: "a", Schedule: "@manually", Executor: "shell"})
+	m.Logged = nil
 	if v := m.judge("log-matching", Params{}); v.Judged != 0 || !v.Kept() {
 		t.Errorf("without logs: %+v", v)
 	}

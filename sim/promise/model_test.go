@@ -20,14 +20,15 @@ import (
 // then make it do something else, or tell something else of it.
 type model struct {
 	*History
-	t     testing.TB
-	state *store.State
-	now   time.Duration
-	term  uint64
-	index uint64
-	todo  []todo
-	asked int
-	runs  map[uint64]int // fence to process, of those that run
+	t       testing.TB
+	state   *store.State
+	now     time.Duration
+	term    uint64
+	index   uint64
+	logTerm uint64 // of the newest entry
+	todo    []todo
+	asked   int
+	runs    map[uint64]int // fence to process, of those that run
 
 	plan     func(job string, a *orrerypb.AttemptRef) plan
 	choose   func(x store.JobExecution, slot int) []string // members for first attempts, or for the next one of a slot
@@ -257,7 +258,10 @@ func (m *model) propose(commands ...*orrerypb.Command) *orrerypb.Answer {
 	}
 	entry := &orrerypb.Entry{Term: m.term, Commands: commands}
 	answers, events := m.state.Apply(m.index, m.term, entry)
-	m.Commits = append(m.Commits, Commit{At: m.now, Index: m.index, Term: m.term, Entry: entry, Answers: answers, Events: events})
+	hash := m.index<<16 | m.term
+	m.Logged = append(m.Logged, Logged{At: m.now, Member: "m1", Index: m.index, Term: m.term, PrevTerm: m.logTerm, EntryHash: hash})
+	m.logTerm = m.term
+	m.Commits = append(m.Commits, Commit{At: m.now, Index: m.index, Term: m.term, Entry: entry, Answers: answers, Events: events, EntryHash: hash})
 	for _, member := range []string{replay, "m1", "m2", "m3"} {
 		m.Hashes = append(m.Hashes, StateHash{At: m.now, Member: member, Index: m.index, Hash: m.state.Hash()})
 	}
@@ -494,7 +498,7 @@ type story struct {
 	tell   func(m *model) // what happens, and what is told of it
 	params Params
 	breach string // part of the evidence; "": the promise is kept
-	judged int    // at least so many things were judged; 0: at least one
+	judged int    // at least so many things were judged; 0: at least one; -1: none
 }
 
 // judgeStories holds one promise to a table of stories.
@@ -514,7 +518,9 @@ func judgeStories(t *testing.T, promise string, stories map[string]story) {
 				t.Errorf("the verdict is of %q", v.Promise)
 			case s.breach == "" && !v.Kept():
 				t.Errorf("broken:\n%s", text)
-			case s.breach == "" && v.Judged < max(1, s.judged):
+			case s.judged < 0 && v.Judged > 0:
+				t.Errorf("%d judged", v.Judged)
+			case s.breach == "" && s.judged >= 0 && v.Judged < max(1, s.judged):
 				t.Errorf("only %d judged", v.Judged)
 			case s.breach != "" && !strings.Contains(text, s.breach):
 				t.Errorf("no evidence says %q:\n%s", s.breach, text)

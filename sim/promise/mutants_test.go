@@ -224,6 +224,55 @@ var mutants = map[string]mutant{
 		r.Response = &orrerypb.Response{Answer: &orrerypb.Answer{Code: "unavailable"}}
 		return happened
 	}},
+	"a command comes from nobody": {"nothing-forged", func(t *rapid.T, m *model) bool {
+		r := &m.Requests[rapid.IntRange(0, len(m.Requests)-1).Draw(t, "request")]
+		r.Request = proto.CloneOf(r.Request)
+		r.Request.RequestId += "-0"
+		return true
+	}},
+	"an entry is another in one log": {"log-matching", func(t *rapid.T, m *model) bool {
+		e := rapid.SampledFrom(m.Logged).Draw(t, "entry")
+		e.Member, e.EntryHash = "m2", e.EntryHash+1
+		m.Logged = append(m.Logged, e)
+		return true
+	}},
+	"a mailbox overflows": {"bounded", func(t *rapid.T, m *model) bool {
+		m.Peaks = append(m.Peaks, Peak{What: "mailbox", Member: "m1", N: rapid.IntRange(100_000, 1_000_000).Draw(t, "mail")})
+		return true
+	}},
+	"a head is another": {"calendar", func(t *rapid.T, m *model) bool {
+		e := m.anyEvent(t, store.EventDecided, func(e *orrerypb.Event) bool { return e.GetNextNs() != 0 })
+		if e == nil {
+			return false
+		}
+		e.NextNs += int64(time.Second) / 2
+		return true
+	}},
+	"a due time is decided for another version": {"revision-atomic", func(t *rapid.T, m *model) bool {
+		e := m.anyEvent(t, store.EventExecutionCreated, func(e *orrerypb.Event) bool { return e.GetCause() < 2 })
+		if e == nil {
+			return false
+		}
+		e.Version++
+		return true
+	}},
+	"a due time is decided again": {"clocks-do-no-harm", func(t *rapid.T, m *model) bool {
+		e := m.anyEvent(t, store.EventExecutionCreated, func(e *orrerypb.Event) bool { return e.GetCause() < 2 })
+		if e == nil {
+			return false
+		}
+		m.doubled(e)
+		return true
+	}},
+	"an answer tells of another version": {"jobs-linearizable", func(t *rapid.T, m *model) bool {
+		r := &m.Requests[rapid.IntRange(0, len(m.Requests)-1).Draw(t, "request")]
+		if r.Request.GetPutJob() == nil || !r.Response.GetAnswer().GetChanged() {
+			return false
+		}
+		r.Response = proto.CloneOf(r.Response)
+		r.Response.Answer.Version += 7
+		return true
+	}},
 	"a state is another": {"states-agree", func(t *rapid.T, m *model) bool {
 		m.Hashes[rapid.IntRange(0, len(m.Hashes)-1).Draw(t, "hash")].Hash ^= 1 << 40
 		return true
@@ -273,6 +322,7 @@ func (m *model) copied() *model {
 	other.History = &h
 	h.log = nil
 	h.Processes, h.Requests, h.Leaders = slices.Clone(h.Processes), slices.Clone(h.Requests), slices.Clone(h.Leaders)
+	h.Logged, h.Peaks = slices.Clone(h.Logged), slices.Clone(h.Peaks)
 	h.Hashes, h.Samples, h.Commits = slices.Clone(h.Hashes), slices.Clone(h.Samples), slices.Clone(h.Commits)
 	for i := range h.Commits {
 		c := &h.Commits[i]

@@ -232,6 +232,14 @@ func TestRetriesBounded(t *testing.T) {
 			m.heal()
 			nth(store.EventAttemptAssigned, 2, func(e *orrerypb.Event) { e.AtNs -= int64(s) })(m)
 		}, judged: 3},
+		"the clock of the next leader is an hour behind": {tell: func(m *model) {
+			m.plan = fails
+			m.put(flaky)
+			m.until(65 * s)
+			m.elect("m2")
+			m.heal()
+			nth(store.EventAttemptAssigned, 2, func(e *orrerypb.Event) { e.AtNs -= int64(time.Hour) })(m)
+		}, judged: 3},
 		"after a success": {tell: retried("", nth(store.EventAttemptEnded, 1, func(e *orrerypb.Event) { e.Outcome = uint32(orrery.OutcomeSucceeded) })),
 			breach: "although attempt 1.0.1 had succeeded"},
 		"after a loss that it does not retry": {tell: func(m *model) {
@@ -343,6 +351,12 @@ func TestResultKept(t *testing.T) {
 		}), breach: "with outcome 2, and its process succeeded"},
 		"the power took it":    {tell: powerLoss(orrery.ReasonRestarted), judged: 1},
 		"the power is not why": {tell: powerLoss(orrery.ReasonExit), breach: "died at 00:00:10.510 with the power of m1"},
+		"it ended on a member that was left broken": {tell: kept(func(m *model) {
+			m.Core = []string{"m2", "m3"}
+			m.Commits = slices.DeleteFunc(m.Commits, func(c Commit) bool {
+				return c.Entry.Commands[0].GetFinish() != nil && c.Entry.Commands[0].GetFinish().Items[0].Attempt.Execution == 2
+			})
+		}), judged: 1},
 		"it was never committed": {tell: kept(func(m *model) {
 			m.Commits = slices.DeleteFunc(m.Commits, func(c Commit) bool {
 				return c.Entry.Commands[0].GetFinish() != nil && c.Entry.Commands[0].GetFinish().Items[0].Attempt.Execution == 2

@@ -227,8 +227,9 @@ func TestOneLeaderPerTerm(t *testing.T) {
 }
 
 func TestCalm(t *testing.T) {
-	sample := func(at time.Duration, f func(*Sample)) func(*model) {
+	sample := func(at time.Duration, f func(*Sample), core ...string) func(*model) {
 		return func(m *model) {
+			m.Core = core
 			m.until(10 * time.Second)
 			m.heal()
 			i := slices.IndexFunc(m.Samples, func(s Sample) bool { return s.At == at })
@@ -243,11 +244,13 @@ func TestCalm(t *testing.T) {
 		"two led":                         {tell: sample(late, func(s *Sample) { s.Leaders = []string{"m1", "m3"} }), breach: "m1 and m3 believed to lead"},
 		"an election":                     {tell: sample(late, func(s *Sample) { s.Term++ }), breach: "the term went from 1 to 2"},
 		"a server is behind":              {tell: sample(late, func(s *Sample) { s.MaxApplied += 1000 }), breach: "a server was at index"},
-		"a due time waits":                {tell: sample(late, func(s *Sample) { s.Undecided = 10 * time.Second }), breach: "a due time had waited 10s for its decision (10s is late)"},
-		"a due time is a little late":     {tell: sample(late, func(s *Sample) { s.Undecided = 9 * time.Second }), judged: 16},
-		"results wait":                    {tell: sample(late, func(s *Sample) { s.Unreported = 2 }), breach: "2 processes had ended long ago"},
-		"attempts without processes":      {tell: sample(late, func(s *Sample) { s.Orphans = 1 }), breach: "1 attempts counted as running and had no process"},
-		"messages pile up":                {tell: sample(late, func(s *Sample) { s.Mailboxes = 5000 }), breach: "5000 messages waited in mailboxes"},
+		"a server that the leader outside of the core cannot reach": {tell: sample(late, func(s *Sample) { s.Leaders, s.MaxApplied = []string{"m5"}, s.MaxApplied+1000 }, "m1", "m2"), judged: 16},
+		"a server of the core is behind":                            {tell: sample(late, func(s *Sample) { s.MaxApplied += 1000 }, "m1", "m2"), breach: "a server was at index"},
+		"a due time waits":                                          {tell: sample(late, func(s *Sample) { s.Undecided = 10 * time.Second }), breach: "a due time had waited 10s for its decision (10s is late)"},
+		"a due time is a little late":                               {tell: sample(late, func(s *Sample) { s.Undecided = 9 * time.Second }), judged: 16},
+		"results wait":                                              {tell: sample(late, func(s *Sample) { s.Unreported = 2 }), breach: "2 processes had ended long ago"},
+		"attempts without processes":                                {tell: sample(late, func(s *Sample) { s.Orphans = 1 }), breach: "1 attempts counted as running and had no process"},
+		"messages pile up":                                          {tell: sample(late, func(s *Sample) { s.Mailboxes = 5000 }), breach: "5000 messages waited in mailboxes"},
 		"the scenario asks for less": {tell: sample(31*time.Second, func(s *Sample) { s.Leaders = nil }), params: Params{Within: 20 * time.Second},
 			breach: "at 00:00:31, 21s after the last fault, nobody led"},
 		"the scenario allows more": {tell: sample(late, func(s *Sample) { s.Leaders = nil }), params: Params{Within: 70 * time.Second}, judged: 6},
