@@ -203,11 +203,13 @@ func (g *Gateway) markAnswer(r *clientRequest, answer *orrerypb.Answer) {
 	}
 }
 
-// thwarted computes a write again whose job changed while it was on its way.
+// thwarted computes a write again whose job changed while it was on its way. When others
+// were faster too often it is unavailable, and no conflict, which would be the last word:
+// another copy of the request may be on its way and luckier.
 func (g *Gateway) thwarted(r *clientRequest, answer *orrerypb.Answer) {
 	r.tries++
 	if r.tries == maxTries {
-		g.finish(r, &orrerypb.Response{Answer: refusal(orrery.Conflict, "%s", answer.GetText())})
+		g.finish(r, &orrerypb.Response{Answer: answer})
 		return
 	}
 	r.refusal = answer
