@@ -41,7 +41,8 @@ var mayImport = map[string][]string{
 	"sim/raft":       {".", "proto", "proto/orrerypb", "store", "actors", "netsim", "sim/disk"},
 	"sim": {".", "proto", "proto/orrerypb", "store", "actors", "netsim",
 		"sim/scenario", "sim/promise", "sim/disk", "sim/process", "sim/gossip", "sim/raft"},
-	"sim/report": {".", "proto", "proto/orrerypb", "store", "sim", "sim/scenario", "sim/promise"},
+	"sim/simtest": {".", "proto", "proto/orrerypb", "sim", "sim/scenario", "sim/promise"},
+	"sim/report":  {".", "proto", "proto/orrerypb", "store", "sim", "sim/scenario", "sim/promise"},
 }
 
 // forbiddenImports touch the world, or chance that no seed controls. A prefix that ends in
