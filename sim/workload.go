@@ -66,6 +66,8 @@ func (w *World) takeStep(c *client, s scenario.Step, done func(*orrerypb.Respons
 		r.Body = &orrerypb.Request_Run{Run: &orrerypb.RunRequest{Name: s.Job}}
 	case scenario.StepToggle:
 		r.Body = &orrerypb.Request_Toggle{Toggle: &orrerypb.ToggleRequest{Name: s.Job, Flip: true}}
+	case scenario.StepClear:
+		r.Body = &orrerypb.Request_ClearHistory{ClearHistory: &orrerypb.ClearHistoryRequest{Name: s.Job}}
 	case scenario.StepDelete:
 		r.Body = &orrerypb.Request_DeleteJob{DeleteJob: &orrerypb.JobRequest{Name: s.Job}}
 	case scenario.StepPut:
@@ -142,6 +144,8 @@ func (v *visitor) request(op scenario.Op) *orrerypb.Request {
 		r.Body = &orrerypb.Request_DeleteJob{DeleteJob: &orrerypb.JobRequest{Name: own}}
 	case scenario.OpList:
 		r.Body = &orrerypb.Request_ListJobs{ListJobs: &orrerypb.ListJobsRequest{Limit: 10, Consistent: v.below(2) == 0}}
+	case scenario.OpClear:
+		r.Body = &orrerypb.Request_ClearHistory{ClearHistory: &orrerypb.ClearHistoryRequest{Name: v.anyJob()}}
 	case scenario.OpPause:
 		r.Body = &orrerypb.Request_Pause{Pause: &orrerypb.PauseRequest{Paused: v.below(2) == 0}}
 	default:

@@ -135,7 +135,8 @@ func (t *trial) judgeDeleted() {
 func isWrite(r *orrerypb.Request) bool {
 	switch r.GetBody().(type) {
 	case *orrerypb.Request_PutJob, *orrerypb.Request_DeleteJob, *orrerypb.Request_Toggle, *orrerypb.Request_Run,
-		*orrerypb.Request_Cancel, *orrerypb.Request_Pause, *orrerypb.Request_Config, *orrerypb.Request_Backfill:
+		*orrerypb.Request_Cancel, *orrerypb.Request_Pause, *orrerypb.Request_Config, *orrerypb.Request_Backfill,
+		*orrerypb.Request_ClearHistory:
 		return true
 	}
 	return false
@@ -158,6 +159,8 @@ func requestText(r *orrerypb.Request) string {
 		return "pause"
 	case *orrerypb.Request_Config:
 		return "config"
+	case *orrerypb.Request_ClearHistory:
+		return "clear " + b.ClearHistory.GetName()
 	case *orrerypb.Request_Backfill:
 		return "backfill " + b.Backfill.GetName()
 	}

@@ -130,6 +130,7 @@ const (
 	StepRun             StepVerb = "run"
 	StepToggle          StepVerb = "toggle"
 	StepDelete          StepVerb = "delete"
+	StepClear           StepVerb = "clear"
 	StepPut             StepVerb = "put"
 	StepCancel          StepVerb = "cancel"
 	StepPauseScheduler  StepVerb = "pause scheduler"
@@ -141,5 +142,5 @@ const scheduler = "scheduler"
 
 var stepVerbs = vocabulary[StepVerb]{
 	kind: "verb",
-	now:  []StepVerb{StepRun, StepToggle, StepDelete, StepPut, StepCancel, StepPauseScheduler, StepResumeScheduler},
+	now:  []StepVerb{StepRun, StepToggle, StepDelete, StepClear, StepPut, StepCancel, StepPauseScheduler, StepResumeScheduler},
 }

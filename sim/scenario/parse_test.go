@@ -161,6 +161,7 @@ func TestStepsMeanWhatTheySay(t *testing.T) {
 		"run tick-2":                    {Verb: StepRun, Job: "tick-2"},
 		"toggle report":                 {Verb: StepToggle, Job: "report"},
 		"delete report":                 {Verb: StepDelete, Job: "report"},
+		"clear report":                  {Verb: StepClear, Job: "report"},
 		"put new every 5s retries 2":    {Verb: StepPut, Job: "new", Put: put},
 		"cancel report":                 {Verb: StepCancel, Job: "report"},
 		"pause scheduler":               {Verb: StepPauseScheduler},

@@ -108,7 +108,7 @@ type Rate struct {
 // Op is one thing that clients ask for.
 type Op string
 
-// Put writes a job anew, edit changes one that exists, pause stops the scheduler of the cluster or lets it go on.
+// Put writes a job anew, edit changes one that exists, clear deletes its ended executions, pause stops the scheduler of the cluster or lets it go on.
 const (
 	OpPut    Op = "put"
 	OpGet    Op = "get"
@@ -119,11 +119,12 @@ const (
 	OpList   Op = "list"
 	OpPause  Op = "pause"
 	OpEdit   Op = "edit"
+	OpClear  Op = "clear"
 )
 
 var ops = vocabulary[Op]{
 	kind: "request",
-	now:  []Op{OpPut, OpGet, OpRun, OpToggle, OpDelete, OpCancel, OpList, OpPause, OpEdit},
+	now:  []Op{OpPut, OpGet, OpRun, OpToggle, OpDelete, OpCancel, OpList, OpPause, OpEdit, OpClear},
 }
 
 // Engine is one way to run a scenario.
