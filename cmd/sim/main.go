@@ -42,6 +42,7 @@ func (s stopped) Error() string {
 }
 
 func main() {
+	tune()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // who asks twice does not want to wait
 	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
@@ -84,7 +85,7 @@ func rootCommand() *cobra.Command {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(runCommand(), listCommand(), checkCommand(), traceCommand(), exploreCommand(), coverageCommand(), mutantsCommand())
-	root.AddCommand(shrinkCommand(), reportCommand())
+	root.AddCommand(shrinkCommand(), causeCommand(), diffCommand(), reportCommand())
 	return root
 }
 
