@@ -83,6 +83,19 @@ func TestReportPage(t *testing.T) {
 	})
 }
 
+// TestTroublesOfAPageAreSeen shows that a page which complains, or asks others, is noticed.
+func TestTroublesOfAPageAreSeen(t *testing.T) {
+	page := `<!DOCTYPE html><script>document.documentElement.dataset.ready = "yes"; window.report = { times: { frames: 1 } }; console.error("oh")</script><img src="http://127.0.0.1:9/x.png">`
+	b := openTab(t, browser(t), []byte(page), false)
+	b.settle()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	seen := strings.Join(b.troubles, "\n")
+	if b.troubles = nil; !strings.Contains(seen, "console: ") || !strings.Contains(seen, "request: http://127.0.0.1:9/x.png") {
+		t.Errorf("seen: %s", seen)
+	}
+}
+
 // rowOf finds the row of a message in the middle of the run that has causes and effects.
 const rowOf = `(() => { const r = report.run; for (let i = r.firstAt(r.end / 2); i < r.n; i++)
 	if (r.kind[i] === 3 && r.title(i) === "RunAttempt" && r.chain(i).length > 4 && r.effects(i).length) return i; })()`
@@ -141,6 +154,8 @@ func usesKeys(t *testing.T, b *tab) {
 	b.keys("t")
 	b.wait(`rows.children.length > 100`)
 	b.check("the table says what it lists", `/events from 00:00:00.000/.test(caption.textContent)`)
+	b.do(chromedp.EmulateViewport(1000, 640))
+	b.check("another size is drawn in full", `report.view.height.lanes === lanes.getBoundingClientRect().height && report.view.width === lanes.getBoundingClientRect().width`)
 	b.keys("t?")
 	b.check("a question mark helps", `help.open`)
 	b.keys(kb.Escape)

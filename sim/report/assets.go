@@ -16,8 +16,8 @@ var (
 	// script is one text, since a page that is opened as a file may not load modules. Each
 	// part uses only what stands before it, and functions of the others.
 	script = "(() => {\n" + strings.Join([]string{
-		asset("data.js"), asset("view.js"), asset("paint.js"), asset("lanes.js"), asset("arrows.js"), asset("jobs.js"),
-		asset("minimap.js"), asset("find.js"), asset("panel.js"), asset("input.js"), asset("report.js"),
+		asset("data.js"), asset("view.js"), asset("paint.js"), asset("density.js"), asset("lanes.js"), asset("arrows.js"),
+		asset("jobs.js"), asset("minimap.js"), asset("find.js"), asset("panel.js"), asset("input.js"), asset("report.js"),
 	}, "\n") + "})();"
 )
 

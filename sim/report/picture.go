@@ -132,10 +132,18 @@ func (p *picture) addLeaders(h *promise.History, places map[string]int) {
 	}
 }
 
+// whyAbsent are the faults by which an agent ends otherwise than by a crash.
+var whyAbsent = map[string]string{"leave": "left", "rolling-restart": "restarting", "upgrade": "upgrading"}
+
 // addAbsences pairs each end of an agent with its next start.
 func (p *picture) addAbsences(h *promise.History, places map[string]int, starts map[string][]time.Duration) {
 	for _, c := range h.Crashes {
 		a := absence{places[c.Member], micros(c.At), -1, "crashed"}
+		for _, f := range h.Faults {
+			if why, known := whyAbsent[f.Verb]; known && f.From <= c.At && (f.To < 0 || c.At <= f.To) && slices.Contains(f.Members, c.Member) {
+				a.Why = why
+			}
+		}
 		if c.PowerLost {
 			a.Why = "without power"
 		}

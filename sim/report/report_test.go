@@ -2,15 +2,10 @@ package report
 
 import (
 	"bytes"
-	"compress/gzip"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -41,94 +36,6 @@ func pageOf(t testing.TB, r *sim.Result, trace *Recorder) string {
 	return string(page)
 }
 
-var dataOf = regexp.MustCompile(`(?s)<script type="text/plain" id="data">(.*?)</script>`)
-
-// unpacked is what a page holds, as data.js reads it.
-type unpacked struct {
-	picture picture
-	records []sim.Record // Data is the text of the message, if there is one
-	size    int          // of the payload
-}
-
-// unpack reads a page back.
-func unpack(t testing.TB, page string) unpacked {
-	t.Helper()
-	found := dataOf.FindStringSubmatch(page)
-	if found == nil {
-		t.Fatal("the page holds no data")
-	}
-	packed, err := base64.StdEncoding.DecodeString(found[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	zip, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		t.Fatal(err)
-	}
-	plain, err := io.ReadAll(zip)
-	if err != nil {
-		t.Fatal(err)
-	}
-	u := unpacked{size: len(plain)}
-	var parts [][]byte
-	for len(plain) > 0 {
-		n := binary.LittleEndian.Uint32(plain)
-		parts = append(parts, plain[4:4+n])
-		plain = plain[4+n:]
-	}
-	if err := json.Unmarshal(parts[0], &u.picture); err != nil {
-		t.Fatal(err)
-	}
-	u.readColumns(parts[1:])
-	return u
-}
-
-func (u *unpacked) readColumns(c [][]byte) {
-	words, next := splitWords(c[8], c[9]), 0
-	word := func(column *[]byte) string {
-		switch n := take(column); n {
-		case 0:
-			return ""
-		case 1:
-			next++
-			return words[next-1]
-		default:
-			return words[n-2]
-		}
-	}
-	var last sim.Record
-	for i := range u.picture.Records {
-		r := sim.Record{Step: last.Step + take(&c[0]), At: last.At + time.Duration(take(&c[2]))*time.Microsecond}
-		if back := take(&c[1]); back > 0 {
-			r.Cause = r.Step - back
-		}
-		r.Kind = sim.Kind(c[3][i] & 15)
-		r.Member = u.picture.Lanes[take(&c[4])].Name
-		r.Actor, r.What = word(&c[5]), word(&c[6])
-		if text := word(&c[7]); text != "" {
-			r.Data = text
-		}
-		u.records = append(u.records, r)
-		last = r
-	}
-}
-
-func take(column *[]byte) uint64 {
-	n, size := binary.Uvarint(*column)
-	*column = (*column)[size:]
-	return n
-}
-
-func splitWords(lengths, all []byte) []string {
-	var words []string
-	for len(lengths) > 0 {
-		n := take(&lengths)
-		words = append(words, string(all[:n]))
-		all = all[n:]
-	}
-	return words
-}
-
 // recorded is a recorder that was told of records.
 func recorded(max int, records ...sim.Record) *Recorder {
 	c := NewRecorder()
@@ -149,11 +56,12 @@ func small() (*sim.Result, *Recorder) {
 		Members:  []promise.Member{{Name: "m1", Server: true}, {Name: "m2", Tags: map[string]string{"role": "web", "disk": "ssd"}}},
 		Requests: []promise.Request{{Client: "c1"}},
 		Leaders:  []promise.Leadership{{Member: "m1", Term: 1, From: 400 * ms, To: -1}},
-		Crashes:  []promise.Crash{{Member: "m1", At: 5 * time.Second}, {Member: "m2", At: 8 * time.Second, PowerLost: true}},
+		Crashes:  []promise.Crash{{Member: "m1", At: 5 * time.Second}, {Member: "m2", At: 8 * time.Second, PowerLost: true}, {Member: "m2", At: 9 * time.Second}},
 		Panics:   []promise.Panic{{Member: "m1", At: 5 * time.Second, Actor: "chain", Reason: "a bug"}},
 		Faults: []promise.Fault{
 			{Verb: "partition", Text: "partition m2 > m1", Members: []string{"m2", "m1"}, From: 2 * time.Second, To: 3 * time.Second},
 			{Verb: "drop", Text: "drop 2%", From: 0, To: -1},
+			{Verb: "leave", Text: "leave m2", Members: []string{"m2"}, From: 9 * time.Second, To: 10 * time.Second},
 		},
 		Commits: []promise.Commit{
 			{At: 500 * ms, Entry: &orrerypb.Entry{Commands: []*orrerypb.Command{{Body: &orrerypb.Command_PutJob{PutJob: &orrerypb.PutJob{Job: &orrerypb.Job{Name: "a", Schedule: "@every 1s"}}}}}},
@@ -245,25 +153,10 @@ func TestColumnsKeepRecords(t *testing.T) {
 				want[i].Data = r.Text()
 			}
 		}
-		if diff := cmp.Diff(want, readBack(plain)); diff != "" {
+		if diff := cmp.Diff(want, readBack(plain).records); diff != "" {
 			t.Fatalf("records differ (-recorded +read):\n%s", diff)
 		}
 	})
-}
-
-func readBack(plain []byte) []sim.Record {
-	var u unpacked
-	var parts [][]byte
-	for len(plain) > 0 {
-		n := binary.LittleEndian.Uint32(plain)
-		parts = append(parts, plain[4:4+n])
-		plain = plain[4+n:]
-	}
-	if err := json.Unmarshal(parts[0], &u.picture); err != nil {
-		panic(err)
-	}
-	u.readColumns(parts[1:])
-	return u.records
 }
 
 // text is a message that is its own text.

@@ -178,10 +178,6 @@ class Run {
     return lane === undefined ? -1 : lane;
   }
 
-  isFrame(row) {
-    return this.family[row] !== FAMILY.none;
-  }
-
   // title says in a few words what an event is.
   title(row) {
     return this.word(this.what[row]);

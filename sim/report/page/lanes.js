@@ -1,11 +1,6 @@
 // This file draws the space-time diagram: a lane a member, who leads, what is broken, and
 // what happens, each event for itself or, where there are too many, as how much there is.
 
-const MANY_EVENTS = 400_000; // more are taken from counts that were made once
-const BINS = 4096;
-const LOST = FAMILIES; // what was dropped, whatever its family
-const LAYERS = FAMILIES + 1;
-
 class Lanes {
   constructor(run, view, paint, arrows) {
     Object.assign(this, { run, view, paint, arrows });
@@ -13,6 +8,7 @@ class Lanes {
     this.reigns = this.onLane(run.leaders, (r) => [r.lane]);
     this.faults = this.onLane(run.faults, (f) => f.lanes);
     this.absences = this.onLane(run.down, (d) => [d.lane]);
+    this.density = new Density(run, view, paint);
     this.targets = []; // what was drawn where, to be found again under the pointer
   }
 
@@ -130,17 +126,19 @@ class Lanes {
     if (!a || kind === "down") return; // drawDown shows what came of it
     const colour = paint.faultColour(f.verb);
     const words = Math.min(y + h - 8, y + 11 + 12 * view.band.level[i] + (h >= 48 && this.reigns[lane].length ? 14 : 0)); // below who leads
+    // Who leads is more telling than what the strip on top says as well.
+    const crowded = h < 48 && this.reigns[lane].some((k) => area(view, run.leaders[k].from, run.leaders[k].to) && meets(run.leaders[k], f));
     font(ctx, 10, 600);
     ctx.textBaseline = "middle";
     if (kind === "cut") {
       this.drawCut(ctx, f, lane, a, y, h, colour);
-      if (h >= 24) label(ctx, cutWords(run, f, lane), a, words, colour);
+      if (h >= 24 && !crowded) label(ctx, cutWords(run, f, lane), a, words, colour);
     } else {
       withAlpha(ctx, 0.5, () => {
         ctx.fillStyle = paint.pattern(ctx, kind, colour);
         ctx.fillRect(a.x, y + 1, a.w, h - 2);
       });
-      label(ctx, f.verb, a, h < 24 ? y + h / 2 : words, colour);
+      if (!crowded) label(ctx, f.verb, a, h < 24 ? y + h / 2 : words, colour);
     }
     this.targets.push({ x: a.x, y, w: a.w, h, type: "fault", i, weak: true });
   }
@@ -235,7 +233,7 @@ class Lanes {
     const dense = last - first > room;
     const lanes = view.clientsOpen ? shown : shown.concat(view.clients);
     for (const lane of lanes) {
-      if (dense) this.drawDensity(ctx, lane, last - first > MANY_EVENTS);
+      if (dense) this.density.draw(ctx, lane, last - first > MANY_EVENTS);
       else this.drawDots(ctx, lane);
     }
     return dense;
@@ -257,64 +255,6 @@ class Lanes {
       ctx.fillStyle = paint.families[run.family[row]];
       dot(ctx, run.kind[row], x, y, size);
     }
-  }
-
-  // drawDensity draws how much happens, a column of pixels a time, stacked by families, on
-  // the lower part of the lane. Its height grows as the logarithm, so that a single event
-  // is seen beside a thousand. What was lost stands on top.
-  drawDensity(ctx, lane, fromCounts) {
-    const { view, paint } = this;
-    const columns = Math.ceil((view.width - GUTTER) / 2);
-    const counts = fromCounts ? this.binned(lane, columns) : this.counted(lane, columns);
-    const h = view.laneHeight[lane] || 20;
-    const bottom = view.laneY(lane) + h / 2 - (h > 24 ? 5 : 2), most = h > 24 ? h * 0.5 : h - 4;
-    const base = new Float32Array(columns).fill(bottom), unit = new Float32Array(columns);
-    for (let c = 0; c < columns; c++) {
-      let sum = 0;
-      for (let f = 0; f < LAYERS; f++) sum += counts[c * LAYERS + f];
-      unit[c] = sum && (Math.min(1, Math.log2(1 + sum) / 9) * most) / sum;
-    }
-    for (let f = 0; f < LAYERS; f++) {
-      ctx.fillStyle = f === LOST ? paint.bad : paint.families[f]; // once a layer: setting it is slow
-      for (let c = 0; c < columns; c++) {
-        const n = counts[c * LAYERS + f];
-        if (!n) continue;
-        const part = f === LOST ? Math.max(2, n * unit[c]) : n * unit[c];
-        ctx.fillRect(GUTTER + c * 2, base[c] - part, 1.5, part);
-        base[c] -= part;
-      }
-    }
-  }
-
-  counted(lane, columns) {
-    const { view, run } = this;
-    const counts = new Uint32Array(columns * LAYERS);
-    const rows = run.rowsOfLane(lane);
-    const scale = columns / (view.to - view.from);
-    for (let k = run.firstOfLane(rows, view.from); k < rows.length && run.at[rows[k]] < view.to; k++) {
-      const row = rows[k];
-      if (view.families[run.family[row]]) counts[Math.floor((run.at[row] - view.from) * scale) * LAYERS + layerOf(run, row)]++;
-    }
-    return counts;
-  }
-
-  // binned takes the counts of a whole lane, which are made when they are first needed.
-  binned(lane, columns) {
-    const { view, run } = this;
-    const whole = view.whole();
-    this.bins = this.bins || [];
-    if (!this.bins[lane]) {
-      const bins = (this.bins[lane] = new Uint32Array(BINS * LAYERS));
-      for (const row of run.rowsOfLane(lane)) bins[Math.min(BINS - 1, Math.floor((run.at[row] / whole) * BINS)) * LAYERS + layerOf(run, row)]++;
-    }
-    const counts = new Uint32Array(columns * LAYERS);
-    const first = Math.floor((view.from / whole) * BINS), last = Math.min(BINS, Math.ceil((view.to / whole) * BINS));
-    for (let b = first; b < last; b++) {
-      const c = Math.floor(((((b + 0.5) / BINS) * whole - view.from) / (view.to - view.from)) * columns);
-      if (c < 0 || c >= columns) continue;
-      for (let f = 0; f < LAYERS; f++) if (view.families[f] !== false) counts[c * LAYERS + f] += this.bins[lane][b * LAYERS + f];
-    }
-    return counts;
   }
 
   drawMarks(ctx, lane) {
@@ -380,6 +320,11 @@ class Lanes {
   }
 }
 
+// meets says whether two spans of time have a moment in common.
+function meets(a, b) {
+  return (a.to < 0 || a.to >= b.from) && (b.to < 0 || b.to >= a.from);
+}
+
 // cutWords says of a lane from whom a cut keeps it.
 function cutWords(run, f, lane) {
   const first = !f.side || f.side.includes(lane);
@@ -398,13 +343,6 @@ function signOf(text) {
   if (text === "crashed" || text === "lost power") return { sign: "✕", colour: "down" };
   if (text.startsWith("started, incarnation")) return { sign: "▸", colour: "good" };
   if (text.startsWith("snapshot taken")) return { sign: "◫", colour: "soft" };
-}
-
-// layerOf is where an event counts: a frame of which the network said something when it
-// was sent is lost, too.
-function layerOf(run, row) {
-  const kind = run.kind[row];
-  return kind === KIND.dropped || (kind === KIND.sent && run.text[row] >= 0) ? LOST : run.family[row];
 }
 
 // dot draws one event: its form tells its kind.
