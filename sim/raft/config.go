@@ -78,11 +78,11 @@ func (c *Config) check() {
 
 // Knobs lists what [Config.Break] knows.
 var Knobs = orrery.Knobs{
-	{Name: voteTwice, Breaks: "a server forgets whom it voted for: a term may have two leaders"},
-	{Name: commitWithoutQuorum, Breaks: "a leader commits what it alone has written: acknowledged entries vanish with it"},
-	{Name: deliverUnpersisted, Breaks: "servers answer and deliver before the disk has written: a power loss takes back what was acknowledged"},
-	{Name: staleVerify, Breaks: "a leader verifies itself without asking a majority: a deposed one grants leases"},
-	{Name: gainedBeforeApplied, Breaks: "leadership is announced before the entries of earlier terms are applied: decisions are made on an old state"},
+	{Name: voteTwice, Component: "raft", Breaks: "a server forgets whom it voted for: a term may have two leaders"},
+	{Name: commitWithoutQuorum, Component: "raft", Breaks: "a leader commits what it alone has written: acknowledged entries vanish with it"},
+	{Name: deliverUnpersisted, Component: "raft", Breaks: "servers answer and deliver before the disk has written: a power loss takes back what was acknowledged"},
+	{Name: staleVerify, Component: "raft", Breaks: "a leader verifies itself without asking a majority: a deposed one grants leases"},
+	{Name: gainedBeforeApplied, Component: "raft", Breaks: "leadership is announced before the entries of earlier terms are applied: decisions are made on an old state"},
 }
 
 const (

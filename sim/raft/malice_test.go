@@ -224,6 +224,9 @@ func TestConfigIsChecked(t *testing.T) {
 func TestBreakKnowsEachKnob(t *testing.T) {
 	seen := map[knobs]string{{}: "no knob"}
 	for _, knob := range Knobs {
+		if knob.Component != "raft" || knob.Breaks == "" {
+			t.Errorf("%q sits in %q and breaks %q", knob.Name, knob.Component, knob.Breaks)
+		}
 		var cfg Config
 		cfg.Break(knob.Name)
 		if other, ok := seen[cfg.broken]; ok {
