@@ -128,14 +128,14 @@ func TestCtrlCEndsAnExplorationWithItsSummary(t *testing.T) {
 func TestGuidedExplorationDoesTheSameOnAnyNumberOfProcessors(t *testing.T) {
 	var all [2]jsonExploration
 	for i, jobs := range []string{"1", "3"} {
-		got := call(t, "", "explore", tiny, breaks, "--guided", "--seeds", "40", "--jobs", jobs, "--out", t.TempDir(), "--format", "json")
+		got := call(t, "", "explore", tiny, breaks, "--guided", "--seeds", "24", "--jobs", jobs, "--out", t.TempDir(), "--format", "json")
 		lines := strings.Split(strings.TrimSuffix(got.out, "\n"), "\n")
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &all[i]); err != nil {
 			t.Fatalf("%v: %s%s", err, got.out, got.err)
 		}
 		all[i].RealSeconds, all[i].SeedsPerSecond = 0, 0
 	}
-	if !reflect.DeepEqual(all[0], all[1]) || all[0].Runs != 80 || all[0].Kept == 0 {
+	if !reflect.DeepEqual(all[0], all[1]) || all[0].Runs != 48 || all[0].Kept == 0 {
 		t.Errorf("%+v\n%+v", all[0], all[1])
 	}
 }
