@@ -7,7 +7,10 @@ import (
 	"slices"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"orrery"
+	"orrery/proto/orrerypb"
 	"orrery/sim/promise"
 	"orrery/sim/scenario"
 	"orrery/store"
@@ -155,16 +158,19 @@ func (w *World) result(stopped bool) *Result {
 	return r
 }
 
-// sing has the first due time decided twice, as the history tells it.
+// sing has the first due time decided twice, as the history tells it: fired once more, as
+// another execution.
 func sing(h *promise.History) {
 	for i := range h.Commits {
 		c := &h.Commits[i]
-		for _, e := range c.Events {
-			if e.GetKind() == store.EventDecided {
-				c.Events = append(c.Events, e)
-				return
-			}
+		decided := slices.IndexFunc(c.Events, func(e *orrerypb.Event) bool { return e.GetKind() == store.EventDecided })
+		if decided < 0 || decided+1 == len(c.Events) {
+			continue
 		}
+		again := proto.CloneOf(c.Events[decided+1])
+		again.Execution += 1 << 40
+		c.Events = append(c.Events, c.Events[decided], again)
+		return
 	}
 }
 
