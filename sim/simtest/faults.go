@@ -12,22 +12,28 @@ import (
 // This file draws faults. What stands first in a list is what rapid shrinks to: what is
 // simplest to understand.
 
-// DrawFault draws a fault that can be done in this cluster, as a line for Fault. Verbs are
-// those of the language that it may have (crash, partition, …); none: all that break
-// something, but upgrade, which needs a cluster that has one in its lines. It lasts at most
+// DrawFault draws a fault that can be done in this cluster, as a line for Fault. It is one
+// among some verbs of the language (crash, partition, …); none: all that break something,
+// but upgrade, which needs a cluster that has one in its lines. It lasts at most
 // 20s, and mends itself.
-func (w *World) DrawFault(verbs ...string) string {
+func (w *World) DrawFault(among ...string) string {
 	w.Helper()
 	w.begun("DrawFault")
 	members := w.live.Scenario().Members
-	var among []scenario.Verb
-	for _, v := range verbs {
-		if !slices.Contains(scenario.FaultVerbs(), scenario.Verb(v)) {
-			w.Fatalf("simtest: DrawFault: %q is no fault that breaks something; there are %v", v, scenario.FaultVerbs())
+	return rapid.Map(faults(members, verbs(w.T, among)), scenario.Fault.String).Draw(w.T, "fault")
+}
+
+// verbs reads words that must be verbs which break something.
+func verbs(t *rapid.T, words []string) []scenario.Verb {
+	t.Helper()
+	var list []scenario.Verb
+	for _, word := range words {
+		if !slices.Contains(scenario.FaultVerbs(), scenario.Verb(word)) {
+			t.Fatalf("simtest: %q is no fault that breaks something; there are %v", word, scenario.FaultVerbs())
 		}
-		among = append(among, scenario.Verb(v))
+		list = append(list, scenario.Verb(word))
 	}
-	return rapid.Map(faults(members, among), scenario.Fault.String).Draw(w.T, "fault")
+	return list
 }
 
 // possible are the verbs that break something in a cluster of such members.
@@ -55,7 +61,7 @@ func faults(members scenario.Members, among []scenario.Verb) *rapid.Generator[sc
 		among = possible(members)
 	}
 	return rapid.Custom(func(t *rapid.T) scenario.Fault {
-		f := scenario.Fault{Verb: rapid.SampledFrom(among).Draw(t, "verb")}
+		f := scenario.Fault{Verb: drawOne(t, "verb", among)}
 		switch {
 		case f.Verb == scenario.Partition || f.Verb == scenario.Clog:
 			drawCut(t, members, &f)
@@ -64,7 +70,7 @@ func faults(members scenario.Members, among []scenario.Verb) *rapid.Generator[sc
 		}
 		drawStrength(t, &f)
 		if f.Verb != scenario.TransferLeader {
-			f.For = scenario.Exactly(rapid.SampledFrom(lengths).Draw(t, "for"))
+			f.For = scenario.Exactly(drawOne(t, "for", lengths))
 		}
 		return f
 	})
@@ -82,13 +88,13 @@ func drawTarget(t *rapid.T, members scenario.Members) scenario.Target {
 		targets = append(targets, scenario.Minority)
 	}
 	targets = append(targets, scenario.Majority, scenario.All)
-	return rapid.SampledFrom(targets).Draw(t, "target")
+	return drawOne(t, "target", targets)
 }
 
 // drawCut draws two sides: some and the rest, both ways or one.
 func drawCut(t *rapid.T, members scenario.Members, f *scenario.Fault) {
 	f.Targets, f.Others = []scenario.Target{drawTarget(t, members)}, []scenario.Target{scenario.Rest}
-	f.Cut = rapid.SampledFrom([]scenario.Cut{scenario.CutBoth, scenario.CutOneWay}).Draw(t, "cut")
+	f.Cut = drawOne(t, "cut", []scenario.Cut{scenario.CutBoth, scenario.CutOneWay})
 	if f.Cut == scenario.CutOneWay && rapid.Bool().Draw(t, "the other way") {
 		f.Targets, f.Others = f.Others, f.Targets
 	}
@@ -96,12 +102,12 @@ func drawCut(t *rapid.T, members scenario.Members, f *scenario.Fault) {
 
 // drawStrength draws how hard a fault hits, where that can be said.
 func drawStrength(t *rapid.T, f *scenario.Fault) {
-	chance := func(among []scenario.Chance) { f.Chance = rapid.SampledFrom(among).Draw(t, "chance") }
+	chance := func(among []scenario.Chance) { f.Chance = drawOne(t, "chance", among) }
 	amount := func(among []time.Duration) {
-		most := rapid.SampledFrom(among).Draw(t, "amount")
+		most := drawOne(t, "amount", among)
 		f.Amount = scenario.Range{Lo: most / 10, Hi: most}
 	}
-	way := func(ways ...scenario.Way) { f.Way = rapid.SampledFrom(ways).Draw(t, "way") }
+	way := func(ways ...scenario.Way) { f.Way = drawOne(t, "way", ways) }
 	switch f.Verb {
 	case scenario.Drop, scenario.Duplicate, scenario.Corrupt, scenario.DiskError:
 		chance(chances)

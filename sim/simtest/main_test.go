@@ -10,7 +10,7 @@ import (
 // otherwise. Some properties fail on purpose: they leave no files.
 func TestMain(m *testing.M) {
 	usual := map[string]string{
-		"rapid.checks": "8", "rapid.steps": "10", "rapid.seed": "1", "rapid.shrinktime": "2s", "rapid.nofailfile": "true",
+		"rapid.checks": "8", "rapid.steps": "10", "rapid.seed": "1", "rapid.shrinktime": "30s", "rapid.nofailfile": "true",
 	}
 	flag.Parse()
 	flag.Visit(func(f *flag.Flag) { delete(usual, f.Name) })

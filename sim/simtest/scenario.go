@@ -19,6 +19,7 @@ type Size struct {
 	Clients int           // 2; negative: none
 	Faults  int           // 6; negative: none
 	Lasts   time.Duration // 1m, exactly
+	Verbs   []string      // of faults, as DrawFault takes them; all that break something
 }
 
 func (z Size) withDefaults() Size {
@@ -47,16 +48,17 @@ func Scenario(t *rapid.T, size Size) *scenario.Scenario {
 	t.Helper()
 	size = size.withDefaults()
 	members := scenario.Members{
-		Servers: 1 + 2*rapid.IntRange(0, (size.Servers-1)/2).Draw(t, "pairs of servers"),
-		Agents:  rapid.IntRange(0, size.Agents).Draw(t, "agents"),
+		Servers: 1 + 2*drawBelow(t, "pairs of servers", (size.Servers+1)/2),
+		Agents:  drawBelow(t, "agents", size.Agents+1),
 	}
+	among := verbs(t, size.Verbs)
 	lines := []string{fmt.Sprintf("members %d servers, %d agents", members.Servers, members.Agents), "lasts " + size.Lasts.String()}
-	for i, j := range rapid.SliceOfN(rapid.Custom(drawJob), 1, size.Jobs).Draw(t, "jobs") {
+	jobs := append(drawSome(t, "job", size.Jobs-1, drawJob), rapid.Custom(drawJob).Draw(t, "job"))
+	for i, j := range jobs {
 		lines = append(lines, j.line(i))
 	}
-	lines = append(lines, rapid.SliceOfN(rapid.Custom(drawClient), 0, size.Clients).Draw(t, "clients")...)
-	timed := rapid.Custom(func(t *rapid.T) string { return drawTimed(t, members, size.Lasts) })
-	lines = append(lines, rapid.SliceOfN(timed, 0, size.Faults).Draw(t, "faults")...)
+	lines = append(lines, drawSome(t, "client", size.Clients, drawClient)...)
+	lines = append(lines, drawSome(t, "fault", size.Faults, func(t *rapid.T) string { return drawTimed(t, members, among, size.Lasts) })...)
 	text := strings.Join(lines, "\n")
 	s, err := scenario.Parse("drawn", []byte(text))
 	if err != nil {
@@ -76,10 +78,10 @@ type job struct {
 // drawJob draws a job. Its attempts take less time than lies between two due times, most
 // often: a cluster that is never done is never calm.
 func drawJob(t *rapid.T) job {
-	pick := func(label string, from ...string) string { return rapid.SampledFrom(from).Draw(t, label) }
+	pick := func(label string, from ...string) string { return drawOne(t, label, from) }
 	j := job{
 		schedule: pick("schedule", "every 10s", "every 2s", "every 5s", `cron "*/15 * * * * *"`, "at 5s", "manually"),
-		parent:   rapid.IntRange(-1, 3).Draw(t, "parent"), on: pick("on", "success", "failure", "always"),
+		parent:   drawBelow(t, "parent", 5) - 1, on: pick("on", "success", "failure", "always"),
 	}
 	options := []string{
 		pick("takes", "", "takes 100ms", "takes 1s", "takes 500ms..4s", "takes 12s"),
@@ -106,20 +108,19 @@ func (j job) line(above int) string {
 }
 
 func drawClient(t *rapid.T) string {
-	ops := rapid.SampledFrom([]string{"get", "list", "run", "put", "toggle", "edit", "delete", "cancel"})
-	some := rapid.SliceOfNDistinct(ops, 1, 3, rapid.ID[string]).Draw(t, "ops")
-	return fmt.Sprintf("clients 1 %s rate %d/m", strings.Join(some, ", "), rapid.IntRange(6, 60).Draw(t, "rate"))
+	ops := drawOne(t, "ops", []string{"get", "run", "put, get", "put, delete, get", "toggle, put", "edit, put, run", "run, cancel", "list, put, toggle"})
+	return fmt.Sprintf("clients 1 %s rate %d/m", ops, 6+drawBelow(t, "rate", 55))
 }
 
 // drawTimed draws a fault and its moment. Those that hurt are seldom on the clock.
-func drawTimed(t *rapid.T, members scenario.Members, lasts time.Duration) string {
-	f := faults(members, nil).Draw(t, "fault")
-	switch f.When.Kind = rapid.SampledFrom([]scenario.WhenKind{scenario.At, scenario.Upon, scenario.About}).Draw(t, "when"); f.When.Kind {
+func drawTimed(t *rapid.T, members scenario.Members, among []scenario.Verb, lasts time.Duration) string {
+	f := faults(members, among).Draw(t, "fault")
+	switch f.When.Kind = drawOne(t, "when", []scenario.WhenKind{scenario.At, scenario.Upon, scenario.About}); f.When.Kind {
 	case scenario.At:
-		seconds := rapid.IntRange(0, int(lasts/time.Second)).Draw(t, "seconds")
+		seconds := drawBelow(t, "seconds", int(lasts/time.Second)+1)
 		f.When.Span = scenario.Exactly(time.Duration(seconds) * time.Second)
 	case scenario.Upon:
-		f.When.Event, f.When.Nth = rapid.SampledFrom(hurting).Draw(t, "event"), rapid.IntRange(1, 20).Draw(t, "nth")
+		f.When.Event, f.When.Nth = drawOne(t, "event", hurting), 1+drawBelow(t, "nth", 20)
 	case scenario.About:
 		f.When.Every = max(lasts/4, time.Second)
 	}
@@ -135,7 +136,7 @@ var hurting = []scenario.Event{
 // or breaks those that it says must break. A failure tells how to see it again.
 func Keep(t *rapid.T, s *scenario.Scenario) *sim.Result {
 	t.Helper()
-	seed := seeds.Draw(t, "seed of the world")
+	seed := drawSeed(t)
 	r, err := sim.Run(s, seed, sim.Options{})
 	if err != nil {
 		t.Fatalf("simtest: %v", err)

@@ -108,12 +108,14 @@ func TestBrokenOverlapIsCaught(t *testing.T) {
 // many faults one is left, and the promises see it.
 func TestBrokenHandoverIsCaught(t *testing.T) {
 	said := failing(t, func(w *simtest.World) {
-		w.Cluster("members 3 servers", "job tick every 1s", "knob dkron-998")
+		w.Cluster("members 3 servers", "job tick every 1s", "knob dkron-998", "promise calm within 1s of heal")
 		w.Pass(5 * time.Second)
-		w.Repeat(map[string]func(*rapid.T){
-			"fault": func(*rapid.T) { w.Fault(w.DrawFault("crash", "pause", "clog")) },
-			"time":  func(*rapid.T) { w.Pass(4 * time.Second) },
-		})
+		for range 5 {
+			if rapid.Bool().Draw(w.T, "strike") {
+				w.Fault(w.DrawFault("crash", "pause", "clog"))
+			}
+			w.Pass(3 * time.Second)
+		}
 	})
 	if !strings.Contains(said, "promise every-due-decided-once is broken") {
 		t.Errorf("the promise is not told:\n%s", said)
@@ -223,18 +225,16 @@ func TestScenarioShrinks(t *testing.T) {
 	func() {
 		defer func() { _ = recover() }()
 		rapid.Check(l, func(t *rapid.T) {
-			last = simtest.Scenario(t, simtest.Size{})
-			for _, f := range last.Faults {
-				if f.Verb == scenario.PowerLoss {
-					t.Fatal("a power loss")
-				}
+			last = simtest.Scenario(t, simtest.Size{Verbs: []string{"crash", "pause", "drop", "skew"}})
+			if len(last.Faults) > 1 {
+				t.Fatal("more than one fault")
 			}
 		})
 	}()
 	if !l.failed {
-		t.Skip("no power loss was drawn")
+		t.Fatal("no scenario with two faults was drawn")
 	}
-	if last.Members.Servers != 1 || len(last.Jobs) != 1 || len(last.Faults) != 1 || len(last.Clients) != 0 {
+	if last.Members.Servers != 1 || len(last.Jobs) != 1 || len(last.Faults) != 2 || len(last.Clients) != 0 {
 		t.Errorf("shrunk to\n%s", scenario.Print(last))
 	}
 }

@@ -64,10 +64,6 @@ const lookEvery = 100 * time.Millisecond
 // property has patience.
 const usualLasts = "lasts 24h"
 
-// seeds are short: there are enough of them, what else is drawn makes worlds differ too,
-// and each bit costs some worlds to shrink.
-var seeds = rapid.Uint64Range(0, 1<<20-1)
-
 // Cluster starts the cluster that some lines of the scenario language describe. They must
 // say who is there (members 3 servers, 2 agents); jobs, clients, tags, knobs, waivers and
 // faults at stated moments or events are as in a scenario. A line lasts bounds how long
@@ -85,7 +81,7 @@ func (w *World) Cluster(lines ...string) {
 	if err != nil {
 		w.Fatalf("simtest: %v", err)
 	}
-	w.seed = seeds.Draw(w.T, "seed of the world")
+	w.seed = drawSeed(w.T)
 	if w.live, err = sim.Open(s, w.seed, sim.Options{}); err != nil {
 		w.Fatalf("simtest: %v", err)
 	}
