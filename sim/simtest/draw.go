@@ -30,7 +30,7 @@ func drawOne[T any](t *rapid.T, label string, from []T) T {
 // n is no power of two.
 func below(t *rapid.T, n int) int {
 	i := 0
-	for most := n - 1; most > 0; most >>= 1 {
+	for most := max(n-1, 1); most > 0; most >>= 1 { // rapid wants to be asked, even where there is no choice
 		i <<= 1
 		if rapid.Bool().Draw(t, "bit") {
 			i |= 1

@@ -2,6 +2,7 @@ package simtest
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -52,6 +53,12 @@ func Scenario(t *rapid.T, size Size) *scenario.Scenario {
 		Agents:  drawBelow(t, "agents", size.Agents+1),
 	}
 	among := verbs(t, size.Verbs)
+	if members.Servers == 1 && len(among) > 0 {
+		among = slices.DeleteFunc(among, func(v scenario.Verb) bool { return v == scenario.TransferLeader })
+		if len(among) == 0 {
+			size.Faults = 0
+		}
+	}
 	lines := []string{fmt.Sprintf("members %d servers, %d agents", members.Servers, members.Agents), "lasts " + size.Lasts.String()}
 	jobs := append(drawSome(t, "job", size.Jobs-1, drawJob), rapid.Custom(drawJob).Draw(t, "job"))
 	for i, j := range jobs {

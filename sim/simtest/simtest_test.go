@@ -218,6 +218,24 @@ func TestMisuseIsTold(t *testing.T) {
 	}
 }
 
+// TestScenarioOfAnyVerb holds that a scenario can be drawn of each verb alone, for the
+// smallest clusters too.
+func TestScenarioOfAnyVerb(t *testing.T) {
+	for _, verb := range scenario.FaultVerbs() {
+		rapid.Check(t, func(t *rapid.T) {
+			s := simtest.Scenario(t, simtest.Size{Servers: 3, Agents: 1, Verbs: []string{string(verb)}})
+			for _, f := range s.Faults {
+				if f.Verb != verb {
+					t.Errorf("drew %s for %s", f, verb)
+				}
+			}
+			if err := sim.Check(s); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
 // TestScenarioShrinks holds that what is drawn whole shrinks to almost nothing.
 func TestScenarioShrinks(t *testing.T) {
 	l := &listener{TB: t}
