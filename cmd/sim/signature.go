@@ -52,8 +52,15 @@ func familyIn(s *scenario.Scenario, text string) string {
 	return first
 }
 
+// clientJob is the name of a job that a client of the simulator put: c2-a. They are one
+// family: which client it was is chance.
+var clientJob = regexp.MustCompile(`^c\d+-[a-z]$`)
+
 // familyOf is the job called name, or the family that it is of; "" for what is no job.
 func familyOf(s *scenario.Scenario, name string) string {
+	if len(s.Clients) > 0 && clientJob.MatchString(name) {
+		return "clients"
+	}
 	base := name
 	if dash := strings.LastIndexByte(name, '-'); dash > 0 && strings.Trim(name[dash+1:], "0123456789") == "" {
 		base = name[:dash]

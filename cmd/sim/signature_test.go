@@ -13,6 +13,7 @@ job report every 10s
 job beat every 1s times 20
 job once every 1m
 at 10s put late every 5s
+clients 2 put
 `
 
 func TestSignatures(t *testing.T) {
@@ -28,6 +29,7 @@ func TestSignatures(t *testing.T) {
 		"a family":      {"beat-17 was due at 00:00:17 and has no decision; it was paused at 00:00:09.5", "beat", "JOB was due at T and has no decision; it was paused at T"},
 		"an attempt":    {"attempt 12.0.1 of beat-2 was assigned at 00:00:02, 1.5s after the one before", "beat", "attempt N of JOB was assigned at T, T after the one before"},
 		"a job put":     {"job late (uid 7) was deleted and is back at 00:00:01", "late", "job JOB (uid N) was deleted and is back at T"},
+		"a client's":    {"attempt 153.0.2 of c2-a was assigned", "clients", "attempt N of JOB was assigned"},
 		"a state":       {"m2 has state 00ff00ff00ff00ff after index 17, replay has 0123456789abcdef", "", "M has state N after index N, replay has N"},
 		"calm":          {"at 00:02:00, 1m0.25s after the last fault, m1, m2 lead", "", "at T, T after the last fault, M lead"},
 		"a quotation":   {`attempt 3.0.1 of report was recorded with the output "17 bytes \" of it", and not`, "report", "attempt N of JOB was recorded with the output “”, and not"},
