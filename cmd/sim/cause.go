@@ -121,8 +121,9 @@ type future func(ctx context.Context, b sim.Branch) (broken, whole bool, err err
 
 func newCauser(ctx context.Context, found *failed, f *causeFlags) *causer {
 	c := &causer{ctx: ctx, found: found, futures: f.futures, need: (f.futures*f.share + 99) / 100, points: f.points, atOnce: f.jobs}
+	judged := only(found.scenario, found.promise)
 	c.live = func(ctx context.Context, b sim.Branch) (broken, whole bool, err error) {
-		r, err := sim.Run(found.scenario, found.seed, sim.Options{Branch: &b, Stop: func() bool { return ctx.Err() != nil }})
+		r, err := sim.Run(judged, found.seed, sim.Options{Branch: &b, Stop: func() bool { return ctx.Err() != nil }})
 		if err != nil {
 			return false, false, err
 		}

@@ -222,10 +222,10 @@ func (j *shrinkJudge) look(ctx context.Context, s *scenario.Scenario) (seen sigh
 // errWild says that a run was not waited for.
 var errWild = errors.New("the run takes too long")
 
-// live runs a scenario to its end.
+// live runs a scenario to its end and judges the one promise.
 func (j *shrinkJudge) live(ctx context.Context, s *scenario.Scenario) (*sim.Result, error) {
 	asked := uint64(0) // every askedEvery steps
-	r, err := sim.Run(s, s.Seeds.First, sim.Options{Stop: func() bool {
+	r, err := sim.Run(only(s, j.promise), s.Seeds.First, sim.Options{Stop: func() bool {
 		asked++
 		return ctx.Err() != nil || asked*askedEvery > j.enough+askedEvery
 	}})

@@ -9,38 +9,34 @@ import (
 
 // This file drops what lines are made of, and lines.
 
-// concrete says what the nemesis does as it did it, moment by moment, so that each fault can be dropped by itself. When
-// that does not fail it tries one line after the other. It returns false when everything stays as it was.
-func (k *shrinker) concrete() bool {
-	before, schedule := k.text, k.found.Schedule
-	if len(schedule) == 0 {
-		return false
+// concrete says what the nemesis does as it did it, moment by moment, so that each fault can be dropped by itself. Drawn
+// otherwise the rest of the run may go another way: then it is tried again when the run is smaller, and under other seeds.
+func (k *shrinker) concrete() {
+	before, schedule := k.best, k.found.Schedule
+	if len(schedule) == 0 || !slices.ContainsFunc(k.best.Faults, drawn) {
+		return
 	}
+	luck := k.luck
+	k.luck = max(luck, patience[1])
 	k.try("faults as they struck", []edit{func(s *scenario.Scenario) bool {
 		s.Faults = slices.Clone(schedule)
 		return true
 	}})
-	if k.text == before {
-		k.try("a fault as it struck", concreteOneByOne(k.best.Faults, schedule))
+	k.luck = luck
+	if k.best != before && k.abstract == nil {
+		k.abstract = before
 	}
-	return k.text != before
 }
 
-// concreteOneByOne is an edit for each fault: in its place comes what the schedule has of its line.
-func concreteOneByOne(faults, schedule []scenario.Fault) []edit {
-	var edits []edit
-	for _, f := range faults {
-		struck := keep(schedule, func(i int) bool { return schedule[i].Line != f.Line })
-		edits = append(edits, func(s *scenario.Scenario) bool {
-			i := slices.IndexFunc(s.Faults, func(other scenario.Fault) bool { return other.Line == f.Line })
-			if i < 0 || len(struck) == 0 {
-				return false
-			}
-			s.Faults = slices.Replace(s.Faults, i, i+1, struck...)
-			return true
-		})
+// drawn says whether it is chance, or the run, that says when a fault strikes, or which.
+func drawn(f scenario.Fault) bool {
+	switch f.When.Kind {
+	case scenario.At:
+		return f.When.Span.Lo != f.When.Span.Hi || f.Verb == scenario.Swarm
+	case scenario.Sometimes:
+		return false
 	}
-	return edits
+	return true
 }
 
 // less drops whole lines and members.
@@ -88,6 +84,7 @@ var plain = func() *scenario.Scenario {
 
 // settings are edits that leave a setting to its default.
 var settings = []edit{
+	func(s *scenario.Scenario) bool { s.Sets = nil; return true },
 	func(s *scenario.Scenario) bool { s.Cluster = plain.Cluster; return true },
 	func(s *scenario.Scenario) bool { s.Network = plain.Network; return true },
 	func(s *scenario.Scenario) bool { s.Zone = plain.Zone; return true },

@@ -187,3 +187,33 @@ func TestAnotherSeedMayFail(t *testing.T) {
 		t.Errorf("got:\n%s", body(small))
 	}
 }
+
+// TestWhatFailsSeldomIsTriedMoreOften holds that a failure that a handful of seeds does not meet still gets smaller.
+func TestWhatFailsSeldomIsTriedMoreOften(t *testing.T) {
+	small, err := Shrink(parse(t, big), judgeOf(func(s *scenario.Scenario) bool {
+		return s.Seeds.First == 7 && len(s.Jobs) == 5 || s.Seeds.First == 23 && len(s.Jobs) == 1
+	}), func(Step) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if small.Seeds.First != 23 || len(small.Jobs) != 1 {
+		t.Errorf("got:\n%s", body(small))
+	}
+}
+
+// TestWhatDependsOnTheRunIsReplayedOnceItIsSmall holds that faults become what they did when that fails at last.
+func TestWhatDependsOnTheRunIsReplayedOnceItIsSmall(t *testing.T) {
+	fails := needs("m3", 301*time.Second)
+	abstract := func(s *scenario.Scenario) bool {
+		return has(s.Faults, func(f scenario.Fault) bool { return f.When.Kind == scenario.Within })
+	}
+	small, err := Shrink(parse(t, big), knowing(t, func(s *scenario.Scenario) bool {
+		return s.Members.Servers == 5 && s.Lasts >= 5*time.Minute && (abstract(s) || len(s.Jobs) == 0 && fails(s))
+	}), func(Step) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := body(small); !strings.Contains(got, "at 5m crash m3") {
+		t.Errorf("got:\n%s", got)
+	}
+}

@@ -43,28 +43,25 @@ func Shrink(s *scenario.Scenario, judge Judge, tell func(Step)) (*scenario.Scena
 	if !k.begin(s) {
 		return s, ErrHolds
 	}
-	abstract := k.best
-	if k.concrete() {
-		k.settle()
-		if len(k.best.Faults) > len(abstract.Faults) {
-			k.best = smaller(k.best, k.fromHere(abstract))
-		}
-		return k.best, nil
-	}
 	k.settle()
+	if k.abstract != nil && len(k.best.Faults) > len(k.abstract.Faults) {
+		return smaller(k.best, k.fromHere(k.abstract)), nil
+	}
 	return k.best, nil
 }
 
 // shrinker holds the smallest scenario so far.
 type shrinker struct {
-	judge  Judge
-	tell   func(Step)
-	best   *scenario.Scenario
-	text   string // of best
-	found  Finding
-	tried  map[string]bool // texts of candidates that do not fail
-	wander bool            // candidates may fail under another seed
-	over   bool            // no time is left
+	judge    Judge
+	tell     func(Step)
+	best     *scenario.Scenario
+	abstract *scenario.Scenario // the last whose faults were as they were written; nil: they still are
+	text     string             // of best
+	found    Finding
+	tried    map[string]bool // texts of candidates that do not fail
+	luck     int             // other seeds under which candidates are tried
+	vague    bool            // faults stay as they were written
+	over     bool            // no time is left
 }
 
 // begin judges the scenario as it came.
@@ -83,7 +80,7 @@ func (k *shrinker) begin(s *scenario.Scenario) bool {
 
 // fromHere shrinks another scenario that fails, in the time that is left, and forgets how far it had come with this one.
 func (k *shrinker) fromHere(s *scenario.Scenario) *scenario.Scenario {
-	other := &shrinker{judge: k.judge, tell: func(Step) {}, tried: k.tried, over: k.over}
+	other := &shrinker{judge: k.judge, tell: func(Step) {}, tried: k.tried, over: k.over, vague: true}
 	if other.over || !other.begin(s) {
 		return s
 	}
@@ -99,43 +96,59 @@ func smaller(a, b *scenario.Scenario) *scenario.Scenario {
 	return a
 }
 
-// settle changes the scenario until no change is left that it could bear. In the end it tries other seeds too: what needs
-// luck often needs other luck once something is gone. Where luck is known to matter it does so from the beginning.
+// patience is under how many other seeds a smaller scenario is tried: what needs luck often needs other luck once something
+// is gone. The last is for what fails so rarely that a handful of seeds does not meet it.
+var patience = []int{0, 5, 25}
+
+// settle changes the scenario until no change is left that it could bear, trying few seeds for as long as that gets it
+// anywhere.
 func (k *shrinker) settle() {
-	luck := k.needsLuck()
-	for before := ""; !k.over && k.text != before; {
-		before = k.text
-		for text := ""; !k.over && k.text != text; {
-			text = k.text
-			k.round(luck)
+	level := 0
+	if fail, all := k.failing(); 0 < fail && fail < all {
+		level = 1 // most changes will make a failure go away that they have nothing to do with
+	}
+	for !k.over && level < len(patience) {
+		before := k.text
+		k.round(patience[level])
+		switch {
+		case k.text != before:
+			level = min(level, 1)
+		case level == 1 && k.certain():
+			return
+		default:
+			level++
 		}
-		k.wander = true
-		k.less()
-		k.wander = false
 	}
 }
 
-// round tries each kind of change once, what removes most first. With luck it looks at other seeds while it looks for
-// what saves most.
-func (k *shrinker) round(luck bool) {
-	k.wander = luck
+// round tries each kind of change once, what removes most first; what saves most also under some other seeds.
+func (k *shrinker) round(seeds int) {
+	k.luck = seeds
+	if !k.vague {
+		k.concrete()
+	}
 	k.shorter()
 	k.less()
-	k.wander = false
+	k.luck = 0
 	k.sooner()
 	k.plainer()
 	k.quieter()
 	k.rounder()
 }
 
-// needsLuck says whether the scenario fails under some other seeds and not under others: then most changes will make a
-// failure go away that they have nothing to do with. One that fails under no other seed is too rare for a few more tries.
-func (k *shrinker) needsLuck() bool {
+// certain says whether the scenario fails whatever the seed.
+func (k *shrinker) certain() bool {
+	fail, all := k.failing()
+	return fail == all
+}
+
+// failing counts under how many of a handful of other seeds the scenario fails too.
+func (k *shrinker) failing() (fail, all int) {
 	var others []*scenario.Scenario
-	for _, seed := range k.otherSeeds() {
+	for _, seed := range k.otherSeeds(patience[1]) {
 		others = append(others, under(k.best, seed))
 	}
-	fail, all := 0, len(others)
+	all = len(others)
 	for len(others) > 0 && !k.over {
 		found, more := k.judge(others)
 		k.over = !more
@@ -144,7 +157,7 @@ func (k *shrinker) needsLuck() bool {
 		}
 		fail, others = fail+1, others[found.Index+1:]
 	}
-	return 0 < fail && fail < all
+	return fail, all
 }
 
 // window is how many candidates are offered to the judge at once. More would keep more processors busy, and be built in
@@ -199,10 +212,7 @@ func (k *shrinker) gather(next, n int, build func(i int) *scenario.Scenario) bat
 			continue
 		}
 		b.add(k.tried, b.next, clean, text)
-		if !k.wander {
-			continue
-		}
-		for _, seed := range k.otherSeeds() {
+		for _, seed := range k.otherSeeds(k.luck) {
 			lucky := under(clean, seed)
 			b.add(k.tried, b.next, lucky, string(scenario.Print(lucky)))
 		}
@@ -218,10 +228,6 @@ func (b *batch) add(tried map[string]bool, number int, s *scenario.Scenario, tex
 	b.scenarios, b.texts, b.from = append(b.scenarios, s), append(b.texts, text), append(b.from, number)
 }
 
-// luckySeeds are those that a wandering shrinker tries: small, so that a person can type them, and few, since each costs
-// a run.
-var luckySeeds = []uint64{1, 2, 3, 4, 5}
-
 // under is a scenario that runs under another seed.
 func under(s *scenario.Scenario, seed uint64) *scenario.Scenario {
 	s = s.Clone()
@@ -229,9 +235,15 @@ func under(s *scenario.Scenario, seed uint64) *scenario.Scenario {
 	return s
 }
 
-// otherSeeds are the lucky ones but the present one.
-func (k *shrinker) otherSeeds() []uint64 {
-	return slices.DeleteFunc(slices.Clone(luckySeeds), func(seed uint64) bool { return seed == k.best.Seeds.First })
+// otherSeeds are so many seeds but the present one: small ones, so that a person can type them.
+func (k *shrinker) otherSeeds(n int) []uint64 {
+	var seeds []uint64
+	for seed := uint64(1); len(seeds) < n; seed++ {
+		if seed != k.best.Seeds.First {
+			seeds = append(seeds, seed)
+		}
+	}
+	return seeds
 }
 
 func (k *shrinker) take(what string, s *scenario.Scenario, text string, found Finding) {

@@ -15,6 +15,7 @@ const big = `# Something of everything.
 members  5 servers, 3 agents
 seeds    7..50
 lasts    10m
+set      smoke, soak
 zone     Europe/Berlin
 tag      m6, m7  role=web
 tag      m8      role=db
