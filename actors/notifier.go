@@ -19,6 +19,10 @@ const (
 	noticePause    = time.Second
 	noticePauseMax = 5 * time.Minute
 
+	// noticePatience is how long an answer is waited for. A receiver that never answers
+	// would otherwise keep its place for ever, and as many of them all places.
+	noticePatience = 30 * time.Second
+
 	// noticeKept is how long a notification is tried: the news is stale by then, and the
 	// outbox must not grow for ever because a receiver is gone.
 	noticeKept = 24 * time.Hour
@@ -56,7 +60,8 @@ type notifierWake struct{}
 // between the two leaves it to be done again.
 //
 //	row read ──▶ waiting ──room──▶ sent ──NotifyDone ok──▶ done ──Drained applied──▶ gone
-//	                ▲                └──NotifyDone error──┐  ▲
+//	                ▲                ├──NotifyDone error──┐  ▲
+//	                │                └──no answer─────────┤  │
 //	                └──────────────pause──────────────────┴──┴─ too old
 type Notifier struct {
 	env  Env
@@ -80,7 +85,7 @@ type notice struct {
 	row   *orrerypb.Notification
 	step  noticeStep
 	tries int
-	from  time.Duration // by Boot; waiting only: not to be sent before
+	from  time.Duration // by Boot; waiting: not to be sent before; sent: not waited for longer
 }
 
 type noticeStep uint8
@@ -117,6 +122,7 @@ func (n *Notifier) Receive(msg any) {
 		n.drain(m.Fate == FateApplied)
 	case notifierWake:
 		n.work()
+		n.read() // there may be room again
 	default:
 		unexpected(NotifierName, msg)
 	}
@@ -134,7 +140,7 @@ func (n *Notifier) stale(msg any) bool {
 		return known == nil || known.step != noticeSent
 	case LeadershipLost:
 		return m.Term != n.term
-	case Happened:
+	case Happened, notifierWake:
 		return n.term == 0
 	}
 	return false
@@ -190,19 +196,24 @@ func (n *Notifier) work() {
 	now, next := n.env.Boot(), time.Duration(0)
 	for _, id := range slices.Sorted(maps.Keys(n.notices)) {
 		notice := n.notices[id]
+		if notice.step == noticeSent && notice.from <= now {
+			n.env.Emit(ProbeNoticeSilent)
+			n.failed(notice, "no answer")
+		}
 		switch {
-		case notice.step != noticeWaiting || n.sent == maxNotices:
-		case notice.from <= now:
-			notice.step = noticeSent
+		case notice.step == noticeDone, notice.step == noticeWaiting && n.sent == maxNotices:
+		case notice.step == noticeWaiting && notice.from <= now:
+			notice.step, notice.from = noticeSent, now+noticePatience
 			notice.tries++
 			n.sent++
+			next = soonest(next, notice.from)
 			if n.env.Knob(KnobDrainBeforeEffect) {
 				notice.step = noticeDone
 				n.sent--
 			}
 			n.port.Notify(notice.row)
-		case next == 0 || notice.from < next:
-			next = notice.from
+		default:
+			next = soonest(next, notice.from)
 		}
 	}
 	n.startDrain()
@@ -214,21 +225,36 @@ func (n *Notifier) work() {
 
 // done notes how an effect went.
 func (n *Notifier) done(m NotifyDone) {
-	notice := n.notices[m.ID]
+	if notice := n.notices[m.ID]; m.Err != "" {
+		n.failed(notice, m.Err)
+	} else {
+		n.sent--
+		notice.step = noticeDone
+	}
+	n.work()
+	n.read()
+}
+
+// failed has an effect tried again later, or gives it up.
+func (n *Notifier) failed(notice *notice, err string) {
 	n.sent--
 	switch {
-	case m.Err == "":
-		notice.step = noticeDone
 	case n.clock.now().Sub(wire.Time(notice.row.GetAtNs())) >= noticeKept:
 		notice.step = noticeDone
-		n.env.Emit(NotificationDropped{Notification: notice.row, Err: m.Err})
+		n.env.Emit(NotificationDropped{Notification: notice.row, Err: err})
 	default:
 		n.env.Emit(ProbeNoticeFailed)
 		notice.step = noticeWaiting
 		notice.from = n.env.Boot() + noticeBackoff(notice.tries)
 	}
-	n.work()
-	n.read()
+}
+
+// soonest is the earlier of two moments, of which the first may be none.
+func soonest(a, b time.Duration) time.Duration {
+	if a == 0 {
+		return b
+	}
+	return min(a, b)
 }
 
 // noticeBackoff is the pause after so many tries.

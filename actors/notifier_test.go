@@ -255,6 +255,36 @@ func TestNotifierTriesAgainWithPauses(t *testing.T) {
 }
 
 // TestNotifierGivesUpOldNews: a receiver that is gone must not fill the outbox for ever.
+// TestNotifierDoesNotWaitForEver: receivers that never answer hold up neither their own
+// notifications nor those of others.
+func TestNotifierDoesNotWaitForEver(t *testing.T) {
+	w := newNotifierWorld()
+	w.lead()
+	for range maxNotices + 1 {
+		w.add()
+	}
+	work := func() {
+		for w.collect(); len(w.asked) > 0; w.collect() {
+			w.answer(FateApplied)
+		}
+	}
+	work()
+	if len(w.hanging) != maxNotices {
+		t.Fatalf("%d are on their way, want %d", len(w.hanging), maxNotices)
+	}
+	w.hanging = nil // and never answer
+	w.env.pass(noticePatience)
+	work()
+	if len(w.hanging) != 1 || w.hanging[0] != maxNotices+1 {
+		t.Fatalf("after %v %v are on their way, want the one that found no place", noticePatience, w.hanging)
+	}
+	w.env.pass(noticePause)
+	work()
+	if len(w.hanging) != maxNotices {
+		t.Errorf("a pause later %d are on their way, want %d: the others again", len(w.hanging), maxNotices)
+	}
+}
+
 func TestNotifierGivesUpOldNews(t *testing.T) {
 	w := newNotifierWorld()
 	w.add()

@@ -3,15 +3,18 @@ package sim
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
+	"orrery"
 	"orrery/actors"
 	"orrery/netsim"
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
 	"orrery/sim/disk"
 	"orrery/sim/gossip"
+	"orrery/sim/promise"
 	"orrery/sim/raft"
 	"orrery/store"
 )
@@ -194,9 +197,24 @@ func (p diskPort) write(key string, r disk.Record) {
 	})
 }
 
-// notifyPort takes every notification and says so: there is nobody outside to fail.
+// notifyPort is the outside that notifications go to: it takes a while, sometimes fails,
+// sometimes says that it failed although it did not, and sometimes never answers.
 type notifyPort struct{ life *life }
 
 func (p notifyPort) Notify(n *orrerypb.Notification) {
-	p.life.host.post(actors.NotifierName, actors.NotifyDone{ID: n.GetId()})
+	l, w := p.life, p.life.member.world
+	took := netsim.Between(w.chance("notify"), time.Millisecond, 50*time.Millisecond)
+	w.after(took, func() {
+		done := actors.NotifyDone{ID: n.GetId()}
+		if w.buggify("notify-fails") {
+			done.Err = "the receiver answers 503"
+		}
+		w.history.Effects = append(w.history.Effects, promise.Effect{
+			Had: done.Err == "" || w.buggify("notify-fails-late"),
+			At:  w.now, ID: n.GetId(), Execution: orrery.ExecutionID(n.GetExecution()),
+		})
+		if !w.buggify("notify-hangs") {
+			l.lane.run(func() { l.host.post(actors.NotifierName, done) })
+		}
+	})
 }

@@ -134,7 +134,7 @@ func (w *World) params(name string) promise.Params {
 // result judges the history.
 func (w *World) result(stopped bool) *Result {
 	h := w.history
-	h.End, h.Stopped = w.now, stopped
+	h.End, h.Stopped, h.Counters = w.now, stopped, w.counters()
 	if w.knobs[knobCanary] {
 		sing(h)
 	}
@@ -172,6 +172,19 @@ func sing(h *promise.History) {
 		c.Events = append(c.Events, c.Events[decided], again)
 		return
 	}
+}
+
+// counters are what the jobs say at the end of how their executions ended.
+func (w *World) counters() []promise.Counter {
+	list := w.replica.Answer(&orrerypb.Request{Body: &orrerypb.Request_ListJobs{ListJobs: &orrerypb.ListJobsRequest{}}})
+	all := make([]promise.Counter, len(list.GetJobs()))
+	for i, j := range list.GetJobs() {
+		all[i] = promise.Counter{
+			Job: j.GetRecord().GetJob().GetName(), UID: orrery.UID(j.GetRecord().GetUid()),
+			Successes: j.GetState().GetSuccessCount(), Errors: j.GetState().GetErrorCount(),
+		}
+	}
+	return all
 }
 
 func (w *World) waived(name string) bool {

@@ -38,6 +38,8 @@ type History struct {
 	Forged    []Forgery // frames that came other than they were sent
 	Logged    []Logged  // entries as servers wrote them to their logs, each way once
 	Peaks     []Peak    // the most there ever was of each thing that is bounded
+	Effects   []Effect  // notifications that the outside had
+	Counters  []Counter // of the jobs that there were at the end
 	Core      []string  // members that the last heal mended, and among themselves; empty: all
 
 	Stopped bool // it was ended before its time: its last moments owe nothing
@@ -175,6 +177,22 @@ type Logged struct {
 	Term      uint64
 	PrevTerm  uint64 // of the entry below
 	EntryHash uint64 // of its content
+}
+
+// Effect is a try to tell the outside of something. It may be told more than once.
+type Effect struct {
+	Had       bool // it reached the outside; else the outside failed or was deaf
+	At        time.Duration
+	ID        uint64 // of the row in the outbox
+	Execution orrery.ExecutionID
+}
+
+// Counter is what a job says of how its executions ended, since its history was cleared.
+type Counter struct {
+	Job       string
+	UID       orrery.UID
+	Successes uint64
+	Errors    uint64
 }
 
 // Peak is the most that there was of something at one time in the whole run.

@@ -132,9 +132,10 @@ type attempt struct {
 	member   string
 	x        *execution
 	assigned point
-	told     point // first Finish that was committed, with an effect or without
-	ended    point // its result was recorded; maybe late
-	lost     point // it was given up before
+	told     point         // first Finish that was committed, with an effect or without
+	ended    point         // its result was recorded; maybe late
+	lost     point         // it was given up before
+	lostFor  orrery.Reason // why it was given up
 	outcome  orrery.Outcome
 	result   *orrerypb.Result // as recorded
 }

@@ -211,7 +211,7 @@ func (r *reader) attempted(e *orrerypb.Event) {
 	switch {
 	case a == nil:
 	case e.GetKind() == store.EventAttemptLost:
-		a.lost, a.outcome = r.point, orrery.OutcomeLost
+		a.lost, a.lostFor, a.outcome = r.point, orrery.Reason(e.GetReason()), orrery.OutcomeLost
 	case !a.ended.happened():
 		a.ended, a.result = r.point, r.result(e.GetAttempt())
 		if !e.GetLate() {

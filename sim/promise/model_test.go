@@ -47,6 +47,7 @@ type plan struct {
 	exit   int
 	output string
 	lost   time.Duration // its member falls silent after that long; 0: never
+	silent bool          // and is given up for that; else because it came back without the attempt
 	kept   bool          // and lets it finish all the same
 }
 
@@ -242,6 +243,8 @@ func command(body any) *orrerypb.Command {
 		c.Body = b
 	case *orrerypb.Command_SetClusterConfig:
 		c.Body = b
+	case *orrerypb.Command_Drained:
+		c.Body = b
 	default:
 		panic(fmt.Sprintf("no command: %T", body))
 	}
@@ -269,6 +272,8 @@ func (m *model) propose(commands ...*orrerypb.Command) *orrerypb.Answer {
 		switch e.GetKind() {
 		case store.EventAttemptAssigned:
 			m.after(travels, func() { m.begin(e) })
+		case store.EventExecutionClosed:
+			m.Effects = append(m.Effects, Effect{Had: true, At: m.now, ID: uint64(len(m.Effects) + 1), Execution: orrery.ExecutionID(e.GetExecution())})
 		case store.EventCancelling:
 			m.after(travels, func() { m.kill(e.GetExecution(), orrery.Reason(e.GetReason())) })
 		}
@@ -304,13 +309,20 @@ func (m *model) begin(e *orrerypb.Event) {
 			if !p.kept {
 				m.end(e.GetAttempt(), orrery.Result{Reason: orrery.ReasonCutOff, ExitCode: 137}, 5*time.Second)
 			}
-			m.lose(e.GetAttempt())
+			why := orrery.ReasonRestarted
+			if p.silent {
+				why = orrery.ReasonSilent
+			}
+			m.loseFor(e.GetAttempt(), why)
 		})
 	}
 }
 
-func (m *model) lose(ref *orrerypb.AttemptRef) {
-	m.commit(&orrerypb.Command_Lost{Lost: &orrerypb.Lost{Items: []*orrerypb.LostItem{{Attempt: ref, Reason: string(orrery.ReasonSilent)}}}})
+// lose gives an attempt up: its member came back and knows nothing of it.
+func (m *model) lose(ref *orrerypb.AttemptRef) { m.loseFor(ref, orrery.ReasonRestarted) }
+
+func (m *model) loseFor(ref *orrerypb.AttemptRef, why orrery.Reason) {
+	m.commit(&orrerypb.Command_Lost{Lost: &orrerypb.Lost{Items: []*orrerypb.LostItem{{Attempt: ref, Reason: string(why)}}}})
 }
 
 func (m *model) kill(execution uint64, reason orrery.Reason) {

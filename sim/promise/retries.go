@@ -15,6 +15,7 @@ func retriesBounded(t *trial) {
 		for _, a := range x.attempts {
 			t.judged++
 			t.judgeRetry(x, a)
+			t.judgePatience(x, a)
 		}
 	}
 }
@@ -43,6 +44,20 @@ func (t *trial) judgeRetry(x *execution, a *attempt) {
 		wrong("after the job was deleted at %s", moment(x.job.deleted.at))
 	default:
 		t.judgeSpacing(former, a, retry, wrong)
+	}
+}
+
+// judgePatience judges when an attempt is given up because nothing is heard of its member.
+// It went to one that had been heard of lately, so that the better part of the silence
+// comes after it; half of it allows for what was on the way.
+func (t *trial) judgePatience(x *execution, a *attempt) {
+	if !a.lost.happened() || a.lostFor != orrery.ReasonSilent || a.lost.term != a.assigned.term {
+		return
+	}
+	lostAfter := t.Config.WithDefaults().LostAfter
+	if silence := time.Duration(a.lost.stamp - a.assigned.stamp); silence < lostAfter/2 {
+		t.breach(a.lost.at, "attempt %v of %s was given up at %s for the silence of %s, %v after it was assigned; lost_after is %v",
+			a.id, x.job.name, moment(a.lost.at), a.member, silence, lostAfter)
 	}
 }
 

@@ -47,6 +47,8 @@ const (
 	ChainOnce           PromiseName = "chain-once"
 	ResultKept          PromiseName = "result-kept"
 	Timely              PromiseName = "timely"
+	Notified            PromiseName = "notified"
+	Counted             PromiseName = "counted"
 	TargetsRespected    PromiseName = "targets-respected"
 	JobsLinearizable    PromiseName = "jobs-linearizable"
 	AckedIsDurable      PromiseName = "acked-is-durable"
@@ -66,7 +68,7 @@ var promises = vocabulary[PromiseName]{
 	now: []PromiseName{
 		EveryDueDecidedOnce, OneAttemptAtATime, NoOverlap, RetriesBounded, ChainOnce, ResultKept, Timely, TargetsRespected,
 		JobsLinearizable, AckedIsDurable, StatesAgree, OneLeaderPerTerm, LogMatching, NothingForged, Bounded, Calendar,
-		ClocksDoNoHarm, RevisionAtomic, Calm,
+		ClocksDoNoHarm, RevisionAtomic, Notified, Counted, Calm,
 	},
 }
 
