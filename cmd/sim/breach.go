@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -40,7 +39,7 @@ func breachOf(s *scenario.Scenario, r *sim.Result, name string) (breach, bool) {
 		return breach{}, false
 	}
 	v := broken[i]
-	return breach{promise: v.Promise, kind: kindOfEvidence(v.Evidence[0].Text, s), at: v.Evidence[0].At, evidence: texts(v)}, true
+	return breach{promise: v.Promise, kind: kindOf(firstLine(v.Evidence[0].Text), s), at: v.Evidence[0].At, evidence: texts(v)}, true
 }
 
 // in says whether a run of s failed in this way too, and when it first did.
@@ -50,20 +49,12 @@ func (b breach) in(s *scenario.Scenario, r *sim.Result) (time.Duration, bool) {
 			continue
 		}
 		for _, e := range v.Evidence {
-			if kindOfEvidence(e.Text, s) == b.kind {
+			if kindOf(firstLine(e.Text), s) == b.kind {
 				return e.At, true
 			}
 		}
 	}
 	return 0, false
-}
-
-// ownJob is the name of a job that a client of the simulator puts.
-var ownJob = regexp.MustCompile(`\bc\d+-[ab]\b`)
-
-// kindOfEvidence masks what differs from run to run and from job to job.
-func kindOfEvidence(text string, s *scenario.Scenario) string {
-	return kindOf(ownJob.ReplaceAllString(firstLine(text), "JOB"), s)
 }
 
 // only is a scenario of whose promises one is judged and no other. It runs as before, and
