@@ -37,12 +37,18 @@ fuzz: ## each fuzz target for a minute
 	done
 
 .PHONY: sim-smoke
-sim-smoke: ## seeds 1 to 5 of each scenario
-	$(SIM) run scenarios/ --seeds 1..5
+sim-smoke: ## seeds 1 to 5 of the smoke set, and each rule that is broken on purpose
+	$(SIM) run scenarios/ --set smoke --seeds 1..5
+	$(SIM) run scenarios/must-fail scenarios/bugs
 
-.PHONY: sim-long
-sim-long: ## seeds 1 to 100 of each scenario
-	$(SIM) run scenarios/ --seeds 1..100
+.PHONY: sim-faults
+sim-faults: ## seeds 1 to 20 of the faults set
+	$(SIM) run scenarios/ --set faults --seeds 1..20
+
+.PHONY: sim-soak
+sim-soak: ## a night: crowds, three days, and twenty thousand swarms
+	$(SIM) run scenarios/thundering-herd scenarios/many-members scenarios/long-haul
+	$(SIM) explore scenarios/swarm --seeds 20000
 
 .PHONY: mutants
 mutants: ## break each rule on purpose; the table of docs/mutants.md

@@ -192,9 +192,21 @@ func (p diskPort) Delete(key string) {
 
 func (p diskPort) write(key string, r disk.Record) {
 	l := p.life
-	l.member.disk.Write([]disk.Record{r}, func(err string) {
-		l.lane.run(func() { l.host.post(actors.ExecutorName, store.DiskDone{Key: key, Err: err}) })
-	})
+	l.member.disk.Write([]disk.Record{r}, l.because(func(err string) {
+		l.host.post(actors.ExecutorName, store.DiskDone{Key: key, Err: err})
+	}))
+}
+
+// because is done on the lane, with the step at hand as the cause of what follows.
+func (l *life) because(done func(err string)) func(err string) {
+	w := l.member.world
+	cause := w.current
+	return func(err string) {
+		l.lane.run(func() {
+			w.current = cause
+			done(err)
+		})
+	}
 }
 
 // notifyPort is the outside that notifications go to: it takes a while, sometimes fails,

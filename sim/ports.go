@@ -66,7 +66,7 @@ func (h raftHost) Write(records []disk.Record, done func(err string)) {
 	for _, r := range records {
 		l.member.world.logs(l.member, r)
 	}
-	l.member.disk.Write(records, func(err string) { l.lane.run(func() { done(err) }) })
+	l.member.disk.Write(records, l.because(done))
 }
 
 func (h raftHost) Records() []disk.Record { return h.life.member.disk.Records("raft/") }

@@ -126,7 +126,9 @@ func (w *World) wall() time.Time { return w.scenario.Starts.Add(w.now) }
 
 // after runs f when d has passed, whatever happens to the members.
 func (w *World) after(d time.Duration, f func()) (stop func()) {
-	return w.queue.add(w.now+max(d, 0), nil, f).stop
+	t := w.queue.add(w.now+max(d, 0), nil, f)
+	t.cause = w.current
+	return t.stop
 }
 
 // runUntil lives until the given moment of virtual time. It returns false when stop, asked
