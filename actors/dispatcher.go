@@ -291,9 +291,14 @@ func (d *Dispatcher) flush() {
 
 // propose has a command decided and then does what is to be done with the outcome.
 func (d *Dispatcher) propose(command *orrerypb.Command, then func(Proposed)) {
+	d.proposeAt(d.clock.now(), command, then)
+}
+
+// proposeAt proposes what was decided at a moment, which is the command's stamp.
+func (d *Dispatcher) proposeAt(at time.Time, command *orrerypb.Command, then func(Proposed)) {
 	d.ref++
 	d.proposals[d.ref] = then
-	command.AtNs = wire.Nanos(d.clock.now())
+	command.AtNs = wire.Nanos(at)
 	d.env.Send(Address{Actor: ProposerName}, Propose{ReplyTo: DispatcherName, Ref: d.ref, Term: d.term, Command: command})
 }
 

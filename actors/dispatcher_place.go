@@ -113,7 +113,7 @@ func (d *Dispatcher) fireDue(m FireDue) {
 		}
 		command.Items = append(command.Items, item)
 	}
-	d.propose(&orrerypb.Command{Body: &orrerypb.Command_Fire{Fire: command}}, func(p Proposed) {
+	d.proposeAt(m.At, &orrerypb.Command{Body: &orrerypb.Command_Fire{Fire: command}}, func(p Proposed) {
 		d.release(places)
 		d.env.Send(Address{Actor: SchedulerName}, Proposed{Ref: m.Ref, Fate: p.Fate, Answer: p.Answer})
 	})

@@ -74,6 +74,7 @@ const (
 type FireDue struct {
 	Ref   uint64
 	Term  uint64
+	At    time.Time // the leader's time by which it was decided; the command's stamp
 	Items []DueItem
 }
 

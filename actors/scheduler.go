@@ -240,7 +240,7 @@ func (s *Scheduler) decide(m DueRead) {
 	if firing {
 		if items := s.due(m); len(items) > 0 {
 			s.enter(schedulerFiring)
-			s.env.Send(Address{Actor: DispatcherName}, FireDue{Ref: s.turn, Term: s.term, Items: items})
+			s.env.Send(Address{Actor: DispatcherName}, FireDue{Ref: s.turn, Term: s.term, At: s.clock.now(), Items: items})
 			return
 		}
 	}

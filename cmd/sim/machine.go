@@ -47,6 +47,7 @@ type jsonVerdict struct {
 	Kept     bool     `json:"kept"`
 	Judged   int      `json:"judged"`
 	Evidence []string `json:"evidence,omitempty"`
+	Notes    []string `json:"not_judged,omitempty"`
 }
 
 func (p *jsonPrinter) begin([]job) {}
@@ -63,7 +64,7 @@ func (p *jsonPrinter) outcome(o *outcome) {
 		run.Deterministic = &same
 	}
 	for _, v := range r.Verdicts {
-		run.Promises = append(run.Promises, jsonVerdict{v.Promise, v.Kept(), v.Judged, texts(v)})
+		run.Promises = append(run.Promises, jsonVerdict{v.Promise, v.Kept(), v.Judged, texts(v), v.Notes})
 	}
 	p.out.Encode(run)
 }

@@ -70,6 +70,9 @@ func (p *textPrinter) whole(o *outcome) {
 	fmt.Fprintln(p.w)
 	for _, v := range o.result.Verdicts {
 		fmt.Fprintf(p.w, "  %s %-24s %s\n", mark(v.Kept()), v.Promise, judged(v))
+		for _, note := range v.Notes {
+			fmt.Fprintf(p.w, "      not judged: %s\n", note)
+		}
 		for _, text := range texts(v) {
 			fmt.Fprintf(p.w, "      %s\n", text)
 		}

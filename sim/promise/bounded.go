@@ -21,6 +21,7 @@ type load struct {
 	requests int // answers that may not be forgotten yet
 	notes    int // notifications that may not have left yet
 	held     int // seconds of the longest time for which the network held frames back
+	lately   int // requests that clients began within the minute before
 }
 
 // bounds are the things that are bounded, by the name under which a Peak tells of them. A
@@ -28,16 +29,16 @@ type load struct {
 // stays below by a factor of two or more.
 var bounds = map[string]bound{
 	"mailbox": {
-		func(l load) int { return 1000 + 50*l.members + 4*l.open },
-		"the heartbeats that each member sends in a pause, and four words for each open execution",
+		func(l load) int { return 1000 + 50*l.members + 4*l.open + 4*l.lately },
+		"the heartbeats that each member sends in a pause, and four words for each open execution and each request of the minute before",
 	},
 	"held frames": {
 		func(l load) int { return (1 + l.held) * (500 + 50*l.members) },
 		"what the members say to each other in each second of the longest clog",
 	},
 	"timers": {
-		func(l load) int { return 1000 + 200*l.members + 20*l.open },
-		"a frame on its way is a timer, and each execution has some: its process, its limits, its redelivery",
+		func(l load) int { return 1000 + 200*l.members + 20*l.open + 20*l.lately },
+		"a frame on its way is a timer, and each execution and each request of the minute before has some, until they go off although they were stopped",
 	},
 	"state rows": {
 		func(l load) int { return 100 + 8*l.jobs + 24*l.open + 5*l.history + 2*l.requests + l.notes },
@@ -144,10 +145,21 @@ func (l *loads) at(at time.Duration) load {
 	now := l.load
 	// Nobody forgets anything while nobody leads, nor at once.
 	late := at - forgetsLate - l.h.leaderless(at)
+	now.lately = l.h.begun(at-time.Minute, at)
 	now.notes = between(l.closed, late, at)
 	now.history = min(l.history, int(cfg.HistoryMaxBytes/leastRecord)+now.notes)
 	now.requests = min(between(l.asked, late-cfg.RequestsMaxAge, at), cfg.RequestsKept+between(l.asked, late, at))
 	return now
+}
+
+// begun counts the requests that clients began from one moment to another.
+func (h *History) begun(from, to time.Duration) (n int) {
+	for i := range h.Requests {
+		if sent := h.Requests[i].Sent; from <= sent && sent <= to {
+			n++
+		}
+	}
+	return n
 }
 
 // between counts moments, which ascend, from one to another.

@@ -8,11 +8,6 @@ import (
 )
 
 const (
-	// decisionTravels is how long a decision may be on its way from the actor that made
-	// it to the one that stamps it. They share a member; it can be paused in between,
-	// but not for longer than its leadership lasts without it.
-	decisionTravels = 2 * time.Second
-
 	// maxMissed bounds how far one wrong decision is counted out.
 	maxMissed = 1000
 )

@@ -72,7 +72,7 @@ func (p policy) fired(e element) {
 		p.wrong("was fired for %s, %v before it was due", due, -age)
 	case p.decision.paused:
 		p.wrong("was fired for %s while the scheduler was paused", due)
-	case age >= p.After+decisionTravels:
+	case age > p.After:
 		p.wrong("was fired for %s as if it were in time, %v late; misfires begin after %v", due, age, p.After)
 	}
 }
@@ -85,7 +85,7 @@ func (p policy) caughtUp(e element) {
 		p.wrong("caught up %s while the scheduler was paused", due)
 	case age < p.After:
 		p.wrong("caught up %s, which was %v late; misfires begin after %v", due, age, p.After)
-	case age > p.Window+decisionTravels:
+	case age > p.Window:
 		p.wrong("caught up %s, which was %v late; its misfire window is %v", due, age, p.Window)
 	}
 }
