@@ -86,3 +86,18 @@ func FuzzUnseal(f *testing.F) {
 		}
 	})
 }
+
+// TestSealsBelongToACluster holds that no frame of another cluster is taken, whatever it says.
+func TestSealsBelongToACluster(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		clusters := rapid.SliceOfNDistinct(rapid.Uint32(), 2, 2, rapid.ID).Draw(t, "clusters")
+		body := rapid.SliceOf(rapid.Byte()).Draw(t, "body")
+		sealed := SealFor(clusters[0], bytes.Clone(body))
+		if got, err := UnsealFor(clusters[0], sealed); err != nil || !bytes.Equal(got, body) {
+			t.Fatalf("the own cluster reads %x, %v; want %x", got, err, body)
+		}
+		if _, err := UnsealFor(clusters[1], sealed); err == nil {
+			t.Fatalf("cluster %d takes a frame of cluster %d", clusters[1], clusters[0])
+		}
+	})
+}

@@ -294,3 +294,29 @@ func TestSenselessConfigPanics(t *testing.T) {
 		})
 	}
 }
+
+// TestPowerCanGoInTheMidstOfAWrite holds that what is to strike during the next sync does
+// so before that sync is over, and once.
+func TestPowerCanGoInTheMidstOfAWrite(t *testing.T) {
+	m, struck := newMachine(1, steady()), 0
+	m.disk.DuringNextSync(func() { struck++; m.disk.PowerLoss() })
+	m.write("w", "a=1")
+	m.settle()
+	m.write("x", "b=1")
+	m.settle()
+	if struck != 1 {
+		t.Errorf("it struck %d times", struck)
+	}
+	want(t, "told", strings.Join(m.told, " "), "x")
+}
+
+// TestLyingDisk holds that a disk that lies calls durable what a power loss takes.
+func TestLyingDisk(t *testing.T) {
+	m := newMachine(1, Config{Lies: true})
+	m.write("w", "a=1")
+	m.settle()
+	want(t, "told", strings.Join(m.told, " "), "w")
+	want(t, "seen", m.content(""), "a=1")
+	m.disk.PowerLoss()
+	want(t, "after a power loss", m.content(""), "")
+}
