@@ -45,7 +45,7 @@ type Result struct {
 // the calm itself is seen.
 const settle = 15 * time.Second
 
-// Check says what of s the world could not run: jobs, zones and knobs that the language
+// Check says what of s the world could not run: jobs, zones, knobs and probes that the language
 // takes and the product does not know. The error names file and line.
 func Check(s *scenario.Scenario) error {
 	if err := checkJobs(s); err != nil {
