@@ -21,7 +21,7 @@ const (
 
 	// noticePatience is how long an answer is waited for. A receiver that never answers
 	// would otherwise keep its place for ever, and as many of them all places.
-	noticePatience = 30 * time.Second
+	noticePatience = 10 * time.Second
 
 	// noticeKept is how long a notification is tried: the news is stale by then, and the
 	// outbox must not grow for ever because a receiver is gone.

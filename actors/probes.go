@@ -210,7 +210,7 @@ var Probes = orrery.Probes{
 	{Name: string(ProbeForgetLost), Component: "Janitor", Marks: "a Forget was refused, or nobody knows what became of it"},
 	{Name: string(ProbeJobExpired), Component: "Janitor", Marks: "a job whose time is over is deleted"},
 
-	{Name: string(ProbeNoticeSilent), Component: "Notifier", Marks: "a receiver did not answer for half a minute"},
+	{Name: string(ProbeNoticeSilent), Component: "Notifier", Marks: "a receiver did not answer for ten seconds"},
 	{Name: string(ProbeNoticeFailed), Component: "Notifier", Marks: "a notification failed and is tried again"},
 	{Name: string(ProbeNoticesFull), Component: "Notifier", Marks: "as many notifications are under way as may be"},
 	{Name: string(ProbeDrainLost), Component: "Notifier", Marks: "a Drained was refused, or nobody knows what became of it"},

@@ -210,22 +210,24 @@ func (l *life) because(done func(err string)) func(err string) {
 }
 
 // notifyPort is the outside that notifications go to: it takes a while, sometimes fails,
-// sometimes says that it failed although it did not, and sometimes never answers.
+// sometimes says that it failed although it did not, and sometimes never answers. It is
+// healed with all else.
 type notifyPort struct{ life *life }
 
 func (p notifyPort) Notify(n *orrerypb.Notification) {
 	l, w := p.life, p.life.member.world
 	took := netsim.Between(w.chance("notify"), time.Millisecond, 50*time.Millisecond)
+	now := func(what string) bool { return !w.nemesis.over && w.buggify(what) }
 	w.after(took, func() {
 		done := actors.NotifyDone{ID: n.GetId()}
-		if w.buggify("notify-fails") {
+		if now("notify-fails") {
 			done.Err = "the receiver answers 503"
 		}
 		w.history.Effects = append(w.history.Effects, promise.Effect{
-			Had: done.Err == "" || w.buggify("notify-fails-late"),
+			Had: done.Err == "" || now("notify-fails-late"),
 			At:  w.now, ID: n.GetId(), Execution: orrery.ExecutionID(n.GetExecution()),
 		})
-		if !w.buggify("notify-hangs") {
+		if !now("notify-hangs") {
 			l.lane.run(func() { l.host.post(actors.NotifierName, done) })
 		}
 	})

@@ -159,6 +159,14 @@ func mutantsOf(knobs orrery.Knobs, scenarios []*scenario.Scenario) []*mutant {
 			m.own = append(m.own, s)
 		}
 	}
+	// A rule that another covers for is shown by the scenario that breaks both.
+	for _, s := range scenarios {
+		for _, k := range s.Knobs {
+			if m := byName[k.Name]; m != nil && len(m.own) == 0 && len(s.MustBreaks) > 0 {
+				m.own = append(m.own, s)
+			}
+		}
+	}
 	for _, m := range all {
 		if len(m.own) == 0 {
 			m.plain = turned(m.name, scenarios)

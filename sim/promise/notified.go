@@ -46,11 +46,12 @@ func (t *trial) judgeDrained(c *Commit, had map[uint64]*Effect) {
 
 // answerWithin is how long the Notifier waits for an answer, firstPause for how long it
 // pauses after the first that did not come or was bad, and leaderWithin how soon after
-// the last fault somebody leads and has read the outbox.
+// the last fault somebody leads, has given up those who do not answer, and has read the
+// outbox.
 const (
-	answerWithin = 30 * time.Second
+	answerWithin = 10 * time.Second
 	firstPause   = time.Second
-	leaderWithin = 20 * time.Second
+	leaderWithin = 20*time.Second + answerWithin
 )
 
 // judgeNoticed asks for a try that succeeded, as soon as the tries before it allow.
