@@ -313,15 +313,12 @@ func (m *model) begin(e *orrerypb.Event) {
 			if p.silent {
 				why = orrery.ReasonSilent
 			}
-			m.loseFor(e.GetAttempt(), why)
+			m.lose(e.GetAttempt(), why)
 		})
 	}
 }
 
-// lose gives an attempt up: its member came back and knows nothing of it.
-func (m *model) lose(ref *orrerypb.AttemptRef) { m.loseFor(ref, orrery.ReasonRestarted) }
-
-func (m *model) loseFor(ref *orrerypb.AttemptRef, why orrery.Reason) {
+func (m *model) lose(ref *orrerypb.AttemptRef, why orrery.Reason) {
 	m.commit(&orrerypb.Command_Lost{Lost: &orrerypb.Lost{Items: []*orrerypb.LostItem{{Attempt: ref, Reason: string(why)}}}})
 }
 
