@@ -214,7 +214,7 @@ func TestWhichScenariosAMutantHas(t *testing.T) {
 	}
 	hours := named("soak", "", false)
 	hours.Sets = []string{soak}
-	all := mutantsOf(orrery.Knobs{{Name: "a", Component: "Chain"}, {Name: "b", Component: "Store"}, {Name: "c", Component: "Chain"}}, []*scenario.Scenario{
+	all := mutantsOf(orrery.Knobs{{Name: "a", Component: "Chain"}, {Name: "b", Component: "Store"}, {Name: "c", Component: "Chain"}, {Name: "d", Component: "Chain"}}, []*scenario.Scenario{
 		named("a", "a", true), named("a-other", "a", true), named("two", "a b", true), named("b", "b c", true),
 		named("plain", "", false), named("turned", "a", false), hours,
 	})
@@ -226,7 +226,7 @@ func TestWhichScenariosAMutantHas(t *testing.T) {
 		}
 		got = append(got, text)
 	}
-	want := []string{"a (Chain): a a-other", "b (Store): b", "c (Chain): plain", "two (Chain, Store): two"}
+	want := []string{"a (Chain): a a-other", "b (Store): b", "c (Chain): b", "d (Chain): plain", "two (Chain, Store): two"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
