@@ -23,7 +23,7 @@ func (n *nemesis) draw(line *faultLine, f scenario.Fault) (scenario.Fault, bool)
 		return n.drawCut(line, f)
 	case f.Verb == scenario.Heal && f.Core && len(f.Targets) == 0:
 		f.Targets = n.drawCore(line)
-	case able(f.Verb) != nil:
+	case scenario.HitsMembers(f.Verb):
 		hit := n.members(line, n.nameIt(line, f.Targets), able(f.Verb))
 		if len(hit) == 0 {
 			return f, false
@@ -47,7 +47,7 @@ func (n *nemesis) amount(line *faultLine, f scenario.Fault) scenario.Range {
 	return f.Amount
 }
 
-// able says which members a verb can hit; nil: it hits none.
+// able says which members a verb that hits members can hit.
 func able(v scenario.Verb) func(*member) bool {
 	switch v {
 	case scenario.Restart, scenario.Rejoin:

@@ -51,7 +51,7 @@ func Check(s *scenario.Scenario) error {
 	if err := checkJobs(s); err != nil {
 		return err
 	}
-	known := KnobNames()
+	known, probes := KnobNames(), Probes()
 	var errs []error
 	for _, k := range s.Knobs {
 		if !slices.Contains(known, k.Name) {
@@ -59,7 +59,7 @@ func Check(s *scenario.Scenario) error {
 		}
 	}
 	for _, e := range s.Expects {
-		if !Probes().Has(e.Probe) {
+		if !probes.Has(e.Probe) {
 			errs = append(errs, fmt.Errorf("%s:%d: unknown probe %q; sim coverage lists them", s.Name, e.Line, e.Probe))
 		}
 	}

@@ -98,7 +98,7 @@ func (s swarm) pick(chance *rand.Rand) scenario.Fault {
 		f.For = scenario.Range{}
 		return f
 	}
-	if able(f.Verb) != nil {
+	if scenario.HitsMembers(f.Verb) {
 		f.Targets = []scenario.Target{target}
 	}
 	return f

@@ -94,7 +94,7 @@ func (n *nemesis) nameIt(line *faultLine, targets []scenario.Target) []scenario.
 		return targets
 	}
 	for i := slices.Index(n.lines, line) - 1; i >= 0; i-- {
-		if above := n.lines[i]; able(above.fault.Verb) != nil {
+		if above := n.lines[i]; scenario.HitsMembers(above.fault.Verb) {
 			named := slices.DeleteFunc(slices.Clone(targets), func(t scenario.Target) bool { return t == scenario.It })
 			return append(named, targetsOf(above.hit)...)
 		}

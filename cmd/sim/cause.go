@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"orrery/sim"
-	"orrery/sim/scenario"
 )
 
 type causeFlags struct {
@@ -76,11 +75,7 @@ func (f *causeFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	seeds := s.Seeds
-	if f.seed.set {
-		seeds = scenario.Seeds{First: f.seed.seed, Last: f.seed.seed}
-	}
-	found, err := seek(cmd.Context(), s, seeds, f.promise, f.jobs)
+	found, err := seek(cmd.Context(), s, f.seed.of(s), f.promise, f.jobs)
 	if err != nil {
 		return err
 	}

@@ -37,6 +37,15 @@ func (f *seedFlag) Set(text string) error {
 	return nil
 }
 
+// of is the seeds that are meant: the one that was given, else those that the scenario
+// names.
+func (f *seedFlag) of(s *scenario.Scenario) scenario.Seeds {
+	if f.set {
+		return scenario.Seeds{First: f.seed, Last: f.seed}
+	}
+	return s.Seeds
+}
+
 // maxSeeds bounds one call: a million runs take days.
 const maxSeeds = 1_000_000
 

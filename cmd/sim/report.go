@@ -39,10 +39,7 @@ func (f *reportFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	seed := s.Seeds.First
-	if f.seed.set {
-		seed = f.seed.seed
-	}
+	seed := f.seed.of(s).First
 	trace := report.NewRecorder()
 	r, err := sim.Run(s, seed, sim.Options{Watch: trace.Take, Stop: func() bool { return cmd.Context().Err() != nil }})
 	if err != nil {

@@ -79,13 +79,9 @@ func (f *shrinkFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	seeds := s.Seeds
-	if f.seed.set {
-		seeds = scenario.Seeds{First: f.seed.seed, Last: f.seed.seed}
-	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.lasts)
 	defer cancel()
-	found, err := seek(ctx, s, seeds, f.promise, f.jobs)
+	found, err := seek(ctx, s, f.seed.of(s), f.promise, f.jobs)
 	if err != nil {
 		return f.early(cmd.Context(), ctx, s, err)
 	}

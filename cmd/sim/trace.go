@@ -114,10 +114,7 @@ func (f *traceFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	play := replay{scenario: s, seed: s.Seeds.First}
-	if f.seed.set {
-		play.seed = f.seed.seed
-	}
+	play := replay{scenario: s, seed: f.seed.of(s).First}
 	switch {
 	case f.cause > 0:
 		err = f.showCauses(cmd, play, write)
