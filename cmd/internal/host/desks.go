@@ -15,26 +15,22 @@ const (
 
 // desks hold those who wait for an answer of an actor.
 type desks struct {
-	mu      *sync.Mutex
-	last    *uint64
+	mu      sync.Mutex
+	last    uint64
 	waiting map[uint64]chan *orrerypb.Response
-	rosters *[]chan []actors.Member
+	rosters []chan []actors.Member
 }
 
-func newDesks() desks {
-	return desks{mu: new(sync.Mutex), last: new(uint64), waiting: map[uint64]chan *orrerypb.Response{}, rosters: new([]chan []actors.Member)}
-}
-
-func (d desks) open() (ref uint64, answer <-chan *orrerypb.Response) {
+func (d *desks) open() (ref uint64, answer <-chan *orrerypb.Response) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	*d.last++
+	d.last++
 	c := make(chan *orrerypb.Response, 1)
-	d.waiting[*d.last] = c
-	return *d.last, c
+	d.waiting[d.last] = c
+	return d.last, c
 }
 
-func (d desks) close(ref uint64) {
+func (d *desks) close(ref uint64) {
 	d.mu.Lock()
 	delete(d.waiting, ref)
 	d.mu.Unlock()
@@ -42,16 +38,16 @@ func (d desks) close(ref uint64) {
 
 // roster waits for the next list of members. Lists come in the order of asking, so any
 // that comes after the question will do.
-func (d desks) roster() <-chan []actors.Member {
+func (d *desks) roster() <-chan []actors.Member {
 	c := make(chan []actors.Member, 1)
 	d.mu.Lock()
-	*d.rosters = append(*d.rosters, c)
+	d.rosters = append(d.rosters, c)
 	d.mu.Unlock()
 	return c
 }
 
 // posted takes what is for a desk.
-func (d desks) posted(to string, msg any) bool {
+func (d *desks) posted(to string, msg any) bool {
 	switch to {
 	case deskName:
 		if m, ok := msg.(actors.Answered); ok {
@@ -67,8 +63,8 @@ func (d desks) posted(to string, msg any) bool {
 	case rosterDesk:
 		if m, ok := msg.(actors.RosterRead); ok {
 			d.mu.Lock()
-			waiting := *d.rosters
-			*d.rosters = nil
+			waiting := d.rosters
+			d.rosters = nil
 			d.mu.Unlock()
 			for _, c := range waiting {
 				c <- m.Members

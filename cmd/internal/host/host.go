@@ -45,12 +45,13 @@ type Host struct {
 	stopped bool
 
 	fail  sync.Once
+	stop  sync.Once
 	desks desks
 }
 
 // New returns a host without actors. What is posted before Start is swallowed.
 func New(cfg Config) *Host {
-	h := &Host{cfg: cfg, pids: map[string]*actor.PID{}, desks: newDesks()}
+	h := &Host{cfg: cfg, pids: map[string]*actor.PID{}, desks: desks{waiting: map[uint64]chan *orrerypb.Response{}}}
 	h.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(slog.NewTextHandler(io.Discard, nil)) // what it would say is said by Failed
 	}))
@@ -119,7 +120,7 @@ func (h *Host) Members(ctx context.Context) ([]actors.Member, error) {
 }
 
 // Stop ends the actors and waits for them. What waits in their mailboxes is dropped, as
-// a crash would drop it.
+// a crash would drop it. It may be called twice.
 func (h *Host) Stop() {
 	h.mu.Lock()
 	pids := h.pids
@@ -128,7 +129,7 @@ func (h *Host) Stop() {
 	for _, pid := range pids {
 		_ = h.root.StopFuture(pid).Wait() // the error is a time-out: an actor that hangs
 	}
-	h.system.Shutdown()
+	h.stop.Do(h.system.Shutdown)
 }
 
 // failed ends everything because of a bug.
