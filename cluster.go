@@ -15,6 +15,7 @@ type ClusterConfig struct {
 	RequestsKept    int           // stored answers for retried writes; 0 is 10 000
 	RequestsMaxAge  time.Duration // 0 is 1 h
 	DkronPlacement  bool          // a job whose tags ask for no number runs on every member that matches, as in Dkron
+	Notify          ClusterNotify // what the members' own webhooks are told
 }
 
 // LeaseMargin is what a cut-off member keeps in hand beside its kill grace, so that

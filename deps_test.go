@@ -56,6 +56,7 @@ var forbiddenImports = []string{
 
 // exceptions are single files that may import what others may not, each for its reason.
 var exceptions = map[string][]string{
+	"job_notify.go":               {"net/url"},                                  // reads the text of an address; reaches nothing
 	"zone.go":                     {"embed", "sync"},                            // the zone database is part of the binary; the memo of a pure function
 	"actors/props.go":             {"github.com/asynkron/protoactor-go/actor"},  // where actors become protoactor's
 	"sim/report/assets.go":        {"embed"},                                    // the page's script and style are part of the binary

@@ -55,6 +55,8 @@ type Job struct {
 	ExecutorConfig map[string]string
 	Processors     map[string]map[string]string
 	History        int // closed executions kept; 0 is 20
+
+	Notify Notify
 }
 
 // Overlap says what a new execution does while an older one of its job is open.

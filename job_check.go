@@ -101,7 +101,8 @@ func (j Job) texts() []fieldText {
 		all = append(all, fieldText{"processors", name})
 		all = appendPairs(all, "processors["+quoted(name)+"]", j.Processors[name])
 	}
-	return all
+	all = j.Notify.Before.appendTexts(all, "notify.before")
+	return j.Notify.After.appendTexts(all, "notify.after")
 }
 
 func appendPairs(all []fieldText, field string, pairs map[string]string) []fieldText {

@@ -47,6 +47,7 @@ func (j Job) Validate(cfg ClusterConfig) error {
 		j.checkOnLost,
 		j.checkNeeds,
 		j.checkExecutor,
+		j.checkNotify,
 	}
 	for _, check := range checks {
 		if err := check(cfg); err != nil {

@@ -25,6 +25,8 @@ var (
 	needOnWords    = vocabulary[NeedOn]{kind: "needs.on", texts: []string{"success", "failure", "lost", "always"}}
 	retryOnWords   = vocabulary[RetryOn]{kind: "retry.on", texts: []string{"any", "failure", "lost"}}
 	retryNodeWords = vocabulary[RetryNode]{kind: "retry.node", texts: []string{"any", "same", "different"}}
+	notifyOnWords  = vocabulary[NotifyOn]{kind: "notify.on", texts: []string{"default", "always", "failure", "never"}}
+	notifyEndWords = vocabulary[NotifyEnds]{kind: "notify.after", texts: []string{"none", "failure", "all"}}
 	causeWords     = vocabulary[CauseKind]{kind: "cause", texts: []string{"scheduled", "catch_up", "manual", "chain", "backfill"}}
 	outcomeWords   = vocabulary[Outcome]{kind: "outcome", texts: []string{"none", "succeeded", "failed", "lost", "cancelled", "skipped"}}
 	stateWords     = vocabulary[State]{kind: "state", texts: []string{"queued", "running", "backoff", "cancelling", "closed"}}
@@ -117,6 +119,14 @@ func (w *RetryOn) UnmarshalText(b []byte) error { return retryOnWords.unmarshal(
 func (w RetryNode) String() string                { return retryNodeWords.text(w) }
 func (w RetryNode) MarshalText() ([]byte, error)  { return retryNodeWords.marshal(w) }
 func (w *RetryNode) UnmarshalText(b []byte) error { return retryNodeWords.unmarshal(w, b) }
+
+func (w NotifyOn) String() string                { return notifyOnWords.text(w) }
+func (w NotifyOn) MarshalText() ([]byte, error)  { return notifyOnWords.marshal(w) }
+func (w *NotifyOn) UnmarshalText(b []byte) error { return notifyOnWords.unmarshal(w, b) }
+
+func (w NotifyEnds) String() string                { return notifyEndWords.text(w) }
+func (w NotifyEnds) MarshalText() ([]byte, error)  { return notifyEndWords.marshal(w) }
+func (w *NotifyEnds) UnmarshalText(b []byte) error { return notifyEndWords.unmarshal(w, b) }
 
 func (w CauseKind) String() string                { return causeWords.text(w) }
 func (w CauseKind) MarshalText() ([]byte, error)  { return causeWords.marshal(w) }

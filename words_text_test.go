@@ -20,6 +20,8 @@ func TestWords(t *testing.T) {
 	testWords(t, NeedAlways)
 	testWords(t, RetryOnLost)
 	testWords(t, RetryDifferent)
+	testWords(t, NotifyNever)
+	testWords(t, NotifyEndsAll)
 	testWords(t, CauseBackfill)
 	testWords(t, OutcomeSkipped)
 	testWords(t, StateClosed)

@@ -19,6 +19,9 @@ import (
 // sinceVersion2 are the fields that a server whose Apply is of version 1 never heard of.
 var sinceVersion2 = []protoreflect.FullName{
 	"orrery.v1.Command.clear_history", "orrery.v1.JobState.counts_since_ns", "orrery.v1.Request.clear_history",
+	"orrery.v1.Request.stats", "orrery.v1.Response.days", "orrery.v1.Job.notify", "orrery.v1.Event.notification",
+	"orrery.v1.ClusterConfig.notify_before", "orrery.v1.ClusterConfig.notify_after",
+	"orrery.v1.Notification.uid", "orrery.v1.Notification.reason", "orrery.v1.Notification.webhook",
 }
 
 // release is a codec as another release had it: the wire without some of its fields.

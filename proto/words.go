@@ -50,6 +50,7 @@ func FromJob(j orrery.Job) *orrerypb.Job {
 	for _, n := range j.Needs {
 		w.Needs = append(w.Needs, &orrerypb.Need{Job: n.Job, On: uint32(n.On)})
 	}
+	w.Notify = fromNotify(j.Notify)
 	if j.Processors != nil {
 		w.Processors = make(map[string]*orrerypb.Processor, len(j.Processors))
 		for name, config := range j.Processors {
@@ -79,7 +80,7 @@ func ToJob(w *orrerypb.Job) orrery.Job {
 		StartDeadline: time.Duration(w.GetStartDeadlineNs()), Deadline: time.Duration(w.GetDeadlineNs()),
 		OnLost: orrery.OnLost(narrow(w.GetOnLost())), Delivery: orrery.Delivery(narrow(w.GetDelivery())),
 		Join: orrery.Join(narrow(w.GetJoin())), Executor: w.GetExecutor(), ExecutorConfig: w.GetExecutorConfig(),
-		History: int(w.GetHistory()),
+		History: int(w.GetHistory()), Notify: toNotify(w.GetNotify()),
 	}
 	for _, n := range w.GetNeeds() {
 		j.Needs = append(j.Needs, orrery.Need{Job: n.GetJob(), On: orrery.NeedOn(narrow(n.GetOn()))})
@@ -113,6 +114,33 @@ func toRetry(w *orrerypb.Retry) orrery.Retry {
 	}
 }
 
+// fromNotify is nil for the zero value, as of a job that says nothing of it.
+func fromNotify(n orrery.Notify) *orrerypb.Notify {
+	w := &orrerypb.Notify{On: uint32(n.On), Before: fromWebhook(n.Before), After: fromWebhook(n.After)}
+	if w.On == 0 && w.Before == nil && w.After == nil {
+		return nil
+	}
+	return w
+}
+
+func toNotify(w *orrerypb.Notify) orrery.Notify {
+	return orrery.Notify{
+		On: orrery.NotifyOn(narrow(w.GetOn())), Before: ToWebhook(w.GetBefore()), After: ToWebhook(w.GetAfter()),
+	}
+}
+
+func fromWebhook(h orrery.Webhook) *orrerypb.Webhook {
+	if h.URL == "" && h.Headers == nil && h.Payload == "" {
+		return nil
+	}
+	return &orrerypb.Webhook{Url: h.URL, Headers: h.Headers, Payload: h.Payload}
+}
+
+// ToWebhook reads a webhook off the wire. nil is the zero value.
+func ToWebhook(w *orrerypb.Webhook) orrery.Webhook {
+	return orrery.Webhook{URL: w.GetUrl(), Headers: w.GetHeaders(), Payload: w.GetPayload()}
+}
+
 // FromConfig converts the cluster's settings to the wire.
 func FromConfig(c orrery.ClusterConfig) *orrerypb.ClusterConfig {
 	return &orrerypb.ClusterConfig{
@@ -120,7 +148,7 @@ func FromConfig(c orrery.ClusterConfig) *orrerypb.ClusterConfig {
 		MisfireAfterNs: int64(c.MisfireAfter), MaxClockSkewNs: int64(c.MaxClockSkew),
 		HistoryMaxBytes: c.HistoryMaxBytes, HistoryMaxAgeNs: int64(c.HistoryMaxAge),
 		RequestsKept: int64(c.RequestsKept), RequestsMaxAgeNs: int64(c.RequestsMaxAge),
-		DkronPlacement: c.DkronPlacement,
+		DkronPlacement: c.DkronPlacement, NotifyBefore: c.Notify.Before, NotifyAfter: uint32(c.Notify.After),
 	}
 }
 
@@ -132,6 +160,7 @@ func ToConfig(w *orrerypb.ClusterConfig) orrery.ClusterConfig {
 		HistoryMaxBytes: w.GetHistoryMaxBytes(), HistoryMaxAge: time.Duration(w.GetHistoryMaxAgeNs()),
 		RequestsKept: int(w.GetRequestsKept()), RequestsMaxAge: time.Duration(w.GetRequestsMaxAgeNs()),
 		DkronPlacement: w.GetDkronPlacement(),
+		Notify:         orrery.ClusterNotify{Before: w.GetNotifyBefore(), After: orrery.NotifyEnds(narrow(w.GetNotifyAfter()))},
 	}
 }
 

@@ -68,6 +68,7 @@ type Job struct {
 	ExecutorConfig  map[string]string      `protobuf:"bytes,36,rep,name=executor_config,json=executorConfig,proto3" json:"executor_config,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	Processors      map[string]*Processor  `protobuf:"bytes,37,rep,name=processors,proto3" json:"processors,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	History         int64                  `protobuf:"varint,38,opt,name=history,proto3" json:"history,omitempty"`
+	Notify          *Notify                `protobuf:"bytes,39,opt,name=notify,proto3" json:"notify,omitempty"`
 	unknownFields   protoimpl.UnknownFields
 	sizeCache       protoimpl.SizeCache
 }
@@ -361,6 +362,13 @@ func (x *Job) GetHistory() int64 {
 	return 0
 }
 
+func (x *Job) GetNotify() *Notify {
+	if x != nil {
+		return x.Notify
+	}
+	return nil
+}
+
 type Retry struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Max           int64                  `protobuf:"varint,1,opt,name=max,proto3" json:"max,omitempty"`
@@ -505,6 +513,127 @@ func (x *Need) GetOn() uint32 {
 	return 0
 }
 
+// Notify mirrors orrery.Notify.
+type Notify struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	On            uint32                 `protobuf:"varint,1,opt,name=on,proto3" json:"on,omitempty"`
+	Before        *Webhook               `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	After         *Webhook               `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Notify) Reset() {
+	*x = Notify{}
+	mi := &file_orrery_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Notify) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Notify) ProtoMessage() {}
+
+func (x *Notify) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Notify.ProtoReflect.Descriptor instead.
+func (*Notify) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Notify) GetOn() uint32 {
+	if x != nil {
+		return x.On
+	}
+	return 0
+}
+
+func (x *Notify) GetBefore() *Webhook {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *Notify) GetAfter() *Webhook {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
+type Webhook struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Url           string                 `protobuf:"bytes,1,opt,name=url,proto3" json:"url,omitempty"`
+	Headers       map[string]string      `protobuf:"bytes,2,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Payload       string                 `protobuf:"bytes,3,opt,name=payload,proto3" json:"payload,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Webhook) Reset() {
+	*x = Webhook{}
+	mi := &file_orrery_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Webhook) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Webhook) ProtoMessage() {}
+
+func (x *Webhook) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Webhook.ProtoReflect.Descriptor instead.
+func (*Webhook) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Webhook) GetUrl() string {
+	if x != nil {
+		return x.Url
+	}
+	return ""
+}
+
+func (x *Webhook) GetHeaders() map[string]string {
+	if x != nil {
+		return x.Headers
+	}
+	return nil
+}
+
+func (x *Webhook) GetPayload() string {
+	if x != nil {
+		return x.Payload
+	}
+	return ""
+}
+
 type Processor struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Config        map[string]string      `protobuf:"bytes,1,rep,name=config,proto3" json:"config,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
@@ -514,7 +643,7 @@ type Processor struct {
 
 func (x *Processor) Reset() {
 	*x = Processor{}
-	mi := &file_orrery_proto_msgTypes[3]
+	mi := &file_orrery_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -526,7 +655,7 @@ func (x *Processor) String() string {
 func (*Processor) ProtoMessage() {}
 
 func (x *Processor) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[3]
+	mi := &file_orrery_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -539,7 +668,7 @@ func (x *Processor) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Processor.ProtoReflect.Descriptor instead.
 func (*Processor) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{3}
+	return file_orrery_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *Processor) GetConfig() map[string]string {
@@ -562,13 +691,15 @@ type ClusterConfig struct {
 	RequestsKept     int64                  `protobuf:"varint,8,opt,name=requests_kept,json=requestsKept,proto3" json:"requests_kept,omitempty"`
 	RequestsMaxAgeNs int64                  `protobuf:"varint,9,opt,name=requests_max_age_ns,json=requestsMaxAgeNs,proto3" json:"requests_max_age_ns,omitempty"`
 	DkronPlacement   bool                   `protobuf:"varint,10,opt,name=dkron_placement,json=dkronPlacement,proto3" json:"dkron_placement,omitempty"`
+	NotifyBefore     bool                   `protobuf:"varint,11,opt,name=notify_before,json=notifyBefore,proto3" json:"notify_before,omitempty"`
+	NotifyAfter      uint32                 `protobuf:"varint,12,opt,name=notify_after,json=notifyAfter,proto3" json:"notify_after,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ClusterConfig) Reset() {
 	*x = ClusterConfig{}
-	mi := &file_orrery_proto_msgTypes[4]
+	mi := &file_orrery_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -580,7 +711,7 @@ func (x *ClusterConfig) String() string {
 func (*ClusterConfig) ProtoMessage() {}
 
 func (x *ClusterConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[4]
+	mi := &file_orrery_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -593,7 +724,7 @@ func (x *ClusterConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClusterConfig.ProtoReflect.Descriptor instead.
 func (*ClusterConfig) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{4}
+	return file_orrery_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *ClusterConfig) GetZone() string {
@@ -666,6 +797,20 @@ func (x *ClusterConfig) GetDkronPlacement() bool {
 	return false
 }
 
+func (x *ClusterConfig) GetNotifyBefore() bool {
+	if x != nil {
+		return x.NotifyBefore
+	}
+	return false
+}
+
+func (x *ClusterConfig) GetNotifyAfter() uint32 {
+	if x != nil {
+		return x.NotifyAfter
+	}
+	return 0
+}
+
 type Decision struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	DueNs         int64                  `protobuf:"varint,1,opt,name=due_ns,json=dueNs,proto3" json:"due_ns,omitempty"` // the head it decides from; applies only while it is still the head
@@ -680,7 +825,7 @@ type Decision struct {
 
 func (x *Decision) Reset() {
 	*x = Decision{}
-	mi := &file_orrery_proto_msgTypes[5]
+	mi := &file_orrery_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -692,7 +837,7 @@ func (x *Decision) String() string {
 func (*Decision) ProtoMessage() {}
 
 func (x *Decision) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[5]
+	mi := &file_orrery_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -705,7 +850,7 @@ func (x *Decision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Decision.ProtoReflect.Descriptor instead.
 func (*Decision) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{5}
+	return file_orrery_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *Decision) GetDueNs() int64 {
@@ -760,7 +905,7 @@ type FireTime struct {
 
 func (x *FireTime) Reset() {
 	*x = FireTime{}
-	mi := &file_orrery_proto_msgTypes[6]
+	mi := &file_orrery_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -772,7 +917,7 @@ func (x *FireTime) String() string {
 func (*FireTime) ProtoMessage() {}
 
 func (x *FireTime) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[6]
+	mi := &file_orrery_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -785,7 +930,7 @@ func (x *FireTime) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FireTime.ProtoReflect.Descriptor instead.
 func (*FireTime) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{6}
+	return file_orrery_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FireTime) GetDueNs() int64 {
@@ -817,7 +962,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_orrery_proto_msgTypes[7]
+	mi := &file_orrery_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -829,7 +974,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[7]
+	mi := &file_orrery_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -842,7 +987,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{7}
+	return file_orrery_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Result) GetSucceeded() bool {
@@ -906,7 +1051,7 @@ type AttemptRef struct {
 
 func (x *AttemptRef) Reset() {
 	*x = AttemptRef{}
-	mi := &file_orrery_proto_msgTypes[8]
+	mi := &file_orrery_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1063,7 @@ func (x *AttemptRef) String() string {
 func (*AttemptRef) ProtoMessage() {}
 
 func (x *AttemptRef) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[8]
+	mi := &file_orrery_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1076,7 @@ func (x *AttemptRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRef.ProtoReflect.Descriptor instead.
 func (*AttemptRef) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{8}
+	return file_orrery_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AttemptRef) GetExecution() uint64 {
@@ -977,7 +1122,7 @@ type Entry struct {
 
 func (x *Entry) Reset() {
 	*x = Entry{}
-	mi := &file_orrery_proto_msgTypes[9]
+	mi := &file_orrery_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1134,7 @@ func (x *Entry) String() string {
 func (*Entry) ProtoMessage() {}
 
 func (x *Entry) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[9]
+	mi := &file_orrery_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1147,7 @@ func (x *Entry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Entry.ProtoReflect.Descriptor instead.
 func (*Entry) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{9}
+	return file_orrery_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Entry) GetNeedsVersion() uint32 {
@@ -1045,7 +1190,7 @@ type Ticket struct {
 
 func (x *Ticket) Reset() {
 	*x = Ticket{}
-	mi := &file_orrery_proto_msgTypes[10]
+	mi := &file_orrery_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1202,7 @@ func (x *Ticket) String() string {
 func (*Ticket) ProtoMessage() {}
 
 func (x *Ticket) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[10]
+	mi := &file_orrery_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1215,7 @@ func (x *Ticket) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ticket.ProtoReflect.Descriptor instead.
 func (*Ticket) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{10}
+	return file_orrery_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Ticket) GetMember() string {
@@ -1126,7 +1271,7 @@ type Command struct {
 
 func (x *Command) Reset() {
 	*x = Command{}
-	mi := &file_orrery_proto_msgTypes[11]
+	mi := &file_orrery_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1138,7 +1283,7 @@ func (x *Command) String() string {
 func (*Command) ProtoMessage() {}
 
 func (x *Command) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[11]
+	mi := &file_orrery_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1151,7 +1296,7 @@ func (x *Command) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Command.ProtoReflect.Descriptor instead.
 func (*Command) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{11}
+	return file_orrery_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Command) GetRequestId() string {
@@ -1426,7 +1571,7 @@ type JobBase struct {
 
 func (x *JobBase) Reset() {
 	*x = JobBase{}
-	mi := &file_orrery_proto_msgTypes[12]
+	mi := &file_orrery_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1438,7 +1583,7 @@ func (x *JobBase) String() string {
 func (*JobBase) ProtoMessage() {}
 
 func (x *JobBase) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[12]
+	mi := &file_orrery_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1451,7 +1596,7 @@ func (x *JobBase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobBase.ProtoReflect.Descriptor instead.
 func (*JobBase) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{12}
+	return file_orrery_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *JobBase) GetUid() uint64 {
@@ -1481,7 +1626,7 @@ type PutJob struct {
 
 func (x *PutJob) Reset() {
 	*x = PutJob{}
-	mi := &file_orrery_proto_msgTypes[13]
+	mi := &file_orrery_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1493,7 +1638,7 @@ func (x *PutJob) String() string {
 func (*PutJob) ProtoMessage() {}
 
 func (x *PutJob) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[13]
+	mi := &file_orrery_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1506,7 +1651,7 @@ func (x *PutJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutJob.ProtoReflect.Descriptor instead.
 func (*PutJob) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{13}
+	return file_orrery_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *PutJob) GetJob() *Job {
@@ -1556,7 +1701,7 @@ type DeleteJob struct {
 
 func (x *DeleteJob) Reset() {
 	*x = DeleteJob{}
-	mi := &file_orrery_proto_msgTypes[14]
+	mi := &file_orrery_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1568,7 +1713,7 @@ func (x *DeleteJob) String() string {
 func (*DeleteJob) ProtoMessage() {}
 
 func (x *DeleteJob) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[14]
+	mi := &file_orrery_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1581,7 +1726,7 @@ func (x *DeleteJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteJob.ProtoReflect.Descriptor instead.
 func (*DeleteJob) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{14}
+	return file_orrery_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *DeleteJob) GetName() string {
@@ -1626,7 +1771,7 @@ type SetEnabled struct {
 
 func (x *SetEnabled) Reset() {
 	*x = SetEnabled{}
-	mi := &file_orrery_proto_msgTypes[15]
+	mi := &file_orrery_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1638,7 +1783,7 @@ func (x *SetEnabled) String() string {
 func (*SetEnabled) ProtoMessage() {}
 
 func (x *SetEnabled) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[15]
+	mi := &file_orrery_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1651,7 +1796,7 @@ func (x *SetEnabled) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetEnabled.ProtoReflect.Descriptor instead.
 func (*SetEnabled) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{15}
+	return file_orrery_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SetEnabled) GetName() string {
@@ -1705,7 +1850,7 @@ type Fire struct {
 
 func (x *Fire) Reset() {
 	*x = Fire{}
-	mi := &file_orrery_proto_msgTypes[16]
+	mi := &file_orrery_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1717,7 +1862,7 @@ func (x *Fire) String() string {
 func (*Fire) ProtoMessage() {}
 
 func (x *Fire) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[16]
+	mi := &file_orrery_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1730,7 +1875,7 @@ func (x *Fire) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Fire.ProtoReflect.Descriptor instead.
 func (*Fire) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{16}
+	return file_orrery_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Fire) GetItems() []*FireItem {
@@ -1754,7 +1899,7 @@ type FireItem struct {
 
 func (x *FireItem) Reset() {
 	*x = FireItem{}
-	mi := &file_orrery_proto_msgTypes[17]
+	mi := &file_orrery_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1766,7 +1911,7 @@ func (x *FireItem) String() string {
 func (*FireItem) ProtoMessage() {}
 
 func (x *FireItem) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[17]
+	mi := &file_orrery_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1779,7 +1924,7 @@ func (x *FireItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FireItem.ProtoReflect.Descriptor instead.
 func (*FireItem) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{17}
+	return file_orrery_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FireItem) GetUid() uint64 {
@@ -1821,7 +1966,7 @@ type Place struct {
 
 func (x *Place) Reset() {
 	*x = Place{}
-	mi := &file_orrery_proto_msgTypes[18]
+	mi := &file_orrery_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1833,7 +1978,7 @@ func (x *Place) String() string {
 func (*Place) ProtoMessage() {}
 
 func (x *Place) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[18]
+	mi := &file_orrery_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1846,7 +1991,7 @@ func (x *Place) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Place.ProtoReflect.Descriptor instead.
 func (*Place) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{18}
+	return file_orrery_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Place) GetMember() string {
@@ -1878,7 +2023,7 @@ type Trigger struct {
 
 func (x *Trigger) Reset() {
 	*x = Trigger{}
-	mi := &file_orrery_proto_msgTypes[19]
+	mi := &file_orrery_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1890,7 +2035,7 @@ func (x *Trigger) String() string {
 func (*Trigger) ProtoMessage() {}
 
 func (x *Trigger) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[19]
+	mi := &file_orrery_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1903,7 +2048,7 @@ func (x *Trigger) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Trigger.ProtoReflect.Descriptor instead.
 func (*Trigger) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{19}
+	return file_orrery_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Trigger) GetCause() isTrigger_Cause {
@@ -1971,7 +2116,7 @@ type Manual struct {
 
 func (x *Manual) Reset() {
 	*x = Manual{}
-	mi := &file_orrery_proto_msgTypes[20]
+	mi := &file_orrery_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1983,7 +2128,7 @@ func (x *Manual) String() string {
 func (*Manual) ProtoMessage() {}
 
 func (x *Manual) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[20]
+	mi := &file_orrery_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1996,7 +2141,7 @@ func (x *Manual) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Manual.ProtoReflect.Descriptor instead.
 func (*Manual) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{20}
+	return file_orrery_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Manual) GetJob() string {
@@ -2017,7 +2162,7 @@ type Backfill struct {
 
 func (x *Backfill) Reset() {
 	*x = Backfill{}
-	mi := &file_orrery_proto_msgTypes[21]
+	mi := &file_orrery_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2029,7 +2174,7 @@ func (x *Backfill) String() string {
 func (*Backfill) ProtoMessage() {}
 
 func (x *Backfill) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[21]
+	mi := &file_orrery_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2042,7 +2187,7 @@ func (x *Backfill) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Backfill.ProtoReflect.Descriptor instead.
 func (*Backfill) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{21}
+	return file_orrery_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Backfill) GetJob() string {
@@ -2071,7 +2216,7 @@ type OutboxKey struct {
 
 func (x *OutboxKey) Reset() {
 	*x = OutboxKey{}
-	mi := &file_orrery_proto_msgTypes[22]
+	mi := &file_orrery_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2083,7 +2228,7 @@ func (x *OutboxKey) String() string {
 func (*OutboxKey) ProtoMessage() {}
 
 func (x *OutboxKey) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[22]
+	mi := &file_orrery_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2096,7 +2241,7 @@ func (x *OutboxKey) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutboxKey.ProtoReflect.Descriptor instead.
 func (*OutboxKey) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{22}
+	return file_orrery_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *OutboxKey) GetParent() uint64 {
@@ -2124,7 +2269,7 @@ type Assign struct {
 
 func (x *Assign) Reset() {
 	*x = Assign{}
-	mi := &file_orrery_proto_msgTypes[23]
+	mi := &file_orrery_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2136,7 +2281,7 @@ func (x *Assign) String() string {
 func (*Assign) ProtoMessage() {}
 
 func (x *Assign) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[23]
+	mi := &file_orrery_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2149,7 +2294,7 @@ func (x *Assign) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Assign.ProtoReflect.Descriptor instead.
 func (*Assign) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{23}
+	return file_orrery_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Assign) GetItems() []*AssignItem {
@@ -2169,7 +2314,7 @@ type AssignItem struct {
 
 func (x *AssignItem) Reset() {
 	*x = AssignItem{}
-	mi := &file_orrery_proto_msgTypes[24]
+	mi := &file_orrery_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2181,7 +2326,7 @@ func (x *AssignItem) String() string {
 func (*AssignItem) ProtoMessage() {}
 
 func (x *AssignItem) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[24]
+	mi := &file_orrery_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2194,7 +2339,7 @@ func (x *AssignItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AssignItem.ProtoReflect.Descriptor instead.
 func (*AssignItem) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{24}
+	return file_orrery_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *AssignItem) GetExecution() uint64 {
@@ -2222,7 +2367,7 @@ type SlotAssignment struct {
 
 func (x *SlotAssignment) Reset() {
 	*x = SlotAssignment{}
-	mi := &file_orrery_proto_msgTypes[25]
+	mi := &file_orrery_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2234,7 +2379,7 @@ func (x *SlotAssignment) String() string {
 func (*SlotAssignment) ProtoMessage() {}
 
 func (x *SlotAssignment) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[25]
+	mi := &file_orrery_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2247,7 +2392,7 @@ func (x *SlotAssignment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotAssignment.ProtoReflect.Descriptor instead.
 func (*SlotAssignment) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{25}
+	return file_orrery_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *SlotAssignment) GetSlot() uint32 {
@@ -2280,7 +2425,7 @@ type Finish struct {
 
 func (x *Finish) Reset() {
 	*x = Finish{}
-	mi := &file_orrery_proto_msgTypes[26]
+	mi := &file_orrery_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2292,7 +2437,7 @@ func (x *Finish) String() string {
 func (*Finish) ProtoMessage() {}
 
 func (x *Finish) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[26]
+	mi := &file_orrery_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2305,7 +2450,7 @@ func (x *Finish) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Finish.ProtoReflect.Descriptor instead.
 func (*Finish) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{26}
+	return file_orrery_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Finish) GetItems() []*FinishItem {
@@ -2325,7 +2470,7 @@ type FinishItem struct {
 
 func (x *FinishItem) Reset() {
 	*x = FinishItem{}
-	mi := &file_orrery_proto_msgTypes[27]
+	mi := &file_orrery_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2482,7 @@ func (x *FinishItem) String() string {
 func (*FinishItem) ProtoMessage() {}
 
 func (x *FinishItem) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[27]
+	mi := &file_orrery_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2495,7 @@ func (x *FinishItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FinishItem.ProtoReflect.Descriptor instead.
 func (*FinishItem) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{27}
+	return file_orrery_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *FinishItem) GetAttempt() *AttemptRef {
@@ -2376,7 +2521,7 @@ type Lost struct {
 
 func (x *Lost) Reset() {
 	*x = Lost{}
-	mi := &file_orrery_proto_msgTypes[28]
+	mi := &file_orrery_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2388,7 +2533,7 @@ func (x *Lost) String() string {
 func (*Lost) ProtoMessage() {}
 
 func (x *Lost) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[28]
+	mi := &file_orrery_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2401,7 +2546,7 @@ func (x *Lost) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Lost.ProtoReflect.Descriptor instead.
 func (*Lost) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{28}
+	return file_orrery_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *Lost) GetItems() []*LostItem {
@@ -2421,7 +2566,7 @@ type LostItem struct {
 
 func (x *LostItem) Reset() {
 	*x = LostItem{}
-	mi := &file_orrery_proto_msgTypes[29]
+	mi := &file_orrery_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2433,7 +2578,7 @@ func (x *LostItem) String() string {
 func (*LostItem) ProtoMessage() {}
 
 func (x *LostItem) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[29]
+	mi := &file_orrery_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2446,7 +2591,7 @@ func (x *LostItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LostItem.ProtoReflect.Descriptor instead.
 func (*LostItem) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{29}
+	return file_orrery_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *LostItem) GetAttempt() *AttemptRef {
@@ -2474,7 +2619,7 @@ type Cancel struct {
 
 func (x *Cancel) Reset() {
 	*x = Cancel{}
-	mi := &file_orrery_proto_msgTypes[30]
+	mi := &file_orrery_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2486,7 +2631,7 @@ func (x *Cancel) String() string {
 func (*Cancel) ProtoMessage() {}
 
 func (x *Cancel) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[30]
+	mi := &file_orrery_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2499,7 +2644,7 @@ func (x *Cancel) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Cancel.ProtoReflect.Descriptor instead.
 func (*Cancel) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{30}
+	return file_orrery_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Cancel) GetExecution() uint64 {
@@ -2531,7 +2676,7 @@ type Forget struct {
 
 func (x *Forget) Reset() {
 	*x = Forget{}
-	mi := &file_orrery_proto_msgTypes[31]
+	mi := &file_orrery_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2543,7 +2688,7 @@ func (x *Forget) String() string {
 func (*Forget) ProtoMessage() {}
 
 func (x *Forget) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[31]
+	mi := &file_orrery_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2556,7 +2701,7 @@ func (x *Forget) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Forget.ProtoReflect.Descriptor instead.
 func (*Forget) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{31}
+	return file_orrery_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Forget) GetClosedBeforeNs() int64 {
@@ -2611,7 +2756,7 @@ type ExpiredJob struct {
 
 func (x *ExpiredJob) Reset() {
 	*x = ExpiredJob{}
-	mi := &file_orrery_proto_msgTypes[32]
+	mi := &file_orrery_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2623,7 +2768,7 @@ func (x *ExpiredJob) String() string {
 func (*ExpiredJob) ProtoMessage() {}
 
 func (x *ExpiredJob) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[32]
+	mi := &file_orrery_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2636,7 +2781,7 @@ func (x *ExpiredJob) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExpiredJob.ProtoReflect.Descriptor instead.
 func (*ExpiredJob) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{32}
+	return file_orrery_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ExpiredJob) GetUid() uint64 {
@@ -2662,7 +2807,7 @@ type SetClusterConfig struct {
 
 func (x *SetClusterConfig) Reset() {
 	*x = SetClusterConfig{}
-	mi := &file_orrery_proto_msgTypes[33]
+	mi := &file_orrery_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2674,7 +2819,7 @@ func (x *SetClusterConfig) String() string {
 func (*SetClusterConfig) ProtoMessage() {}
 
 func (x *SetClusterConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[33]
+	mi := &file_orrery_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2687,7 +2832,7 @@ func (x *SetClusterConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetClusterConfig.ProtoReflect.Descriptor instead.
 func (*SetClusterConfig) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{33}
+	return file_orrery_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *SetClusterConfig) GetConfig() *ClusterConfig {
@@ -2706,7 +2851,7 @@ type SetPaused struct {
 
 func (x *SetPaused) Reset() {
 	*x = SetPaused{}
-	mi := &file_orrery_proto_msgTypes[34]
+	mi := &file_orrery_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2718,7 +2863,7 @@ func (x *SetPaused) String() string {
 func (*SetPaused) ProtoMessage() {}
 
 func (x *SetPaused) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[34]
+	mi := &file_orrery_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2731,7 +2876,7 @@ func (x *SetPaused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SetPaused.ProtoReflect.Descriptor instead.
 func (*SetPaused) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{34}
+	return file_orrery_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *SetPaused) GetPaused() bool {
@@ -2750,7 +2895,7 @@ type RaiseVersion struct {
 
 func (x *RaiseVersion) Reset() {
 	*x = RaiseVersion{}
-	mi := &file_orrery_proto_msgTypes[35]
+	mi := &file_orrery_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2762,7 +2907,7 @@ func (x *RaiseVersion) String() string {
 func (*RaiseVersion) ProtoMessage() {}
 
 func (x *RaiseVersion) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[35]
+	mi := &file_orrery_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2775,7 +2920,7 @@ func (x *RaiseVersion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RaiseVersion.ProtoReflect.Descriptor instead.
 func (*RaiseVersion) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{35}
+	return file_orrery_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *RaiseVersion) GetVersion() uint32 {
@@ -2796,7 +2941,7 @@ type ClearHistory struct {
 
 func (x *ClearHistory) Reset() {
 	*x = ClearHistory{}
-	mi := &file_orrery_proto_msgTypes[36]
+	mi := &file_orrery_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2808,7 +2953,7 @@ func (x *ClearHistory) String() string {
 func (*ClearHistory) ProtoMessage() {}
 
 func (x *ClearHistory) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[36]
+	mi := &file_orrery_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2821,7 +2966,7 @@ func (x *ClearHistory) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearHistory.ProtoReflect.Descriptor instead.
 func (*ClearHistory) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{36}
+	return file_orrery_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ClearHistory) GetJob() string {
@@ -2841,7 +2986,7 @@ type Drained struct {
 
 func (x *Drained) Reset() {
 	*x = Drained{}
-	mi := &file_orrery_proto_msgTypes[37]
+	mi := &file_orrery_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2853,7 +2998,7 @@ func (x *Drained) String() string {
 func (*Drained) ProtoMessage() {}
 
 func (x *Drained) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[37]
+	mi := &file_orrery_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2866,7 +3011,7 @@ func (x *Drained) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Drained.ProtoReflect.Descriptor instead.
 func (*Drained) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{37}
+	return file_orrery_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *Drained) GetNotification() []uint64 {
@@ -2893,7 +3038,7 @@ type Answer struct {
 
 func (x *Answer) Reset() {
 	*x = Answer{}
-	mi := &file_orrery_proto_msgTypes[38]
+	mi := &file_orrery_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2905,7 +3050,7 @@ func (x *Answer) String() string {
 func (*Answer) ProtoMessage() {}
 
 func (x *Answer) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[38]
+	mi := &file_orrery_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2918,7 +3063,7 @@ func (x *Answer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Answer.ProtoReflect.Descriptor instead.
 func (*Answer) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{38}
+	return file_orrery_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *Answer) GetCode() string {
@@ -2999,7 +3144,7 @@ type StateMeta struct {
 
 func (x *StateMeta) Reset() {
 	*x = StateMeta{}
-	mi := &file_orrery_proto_msgTypes[39]
+	mi := &file_orrery_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3011,7 +3156,7 @@ func (x *StateMeta) String() string {
 func (*StateMeta) ProtoMessage() {}
 
 func (x *StateMeta) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[39]
+	mi := &file_orrery_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3024,7 +3169,7 @@ func (x *StateMeta) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StateMeta.ProtoReflect.Descriptor instead.
 func (*StateMeta) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{39}
+	return file_orrery_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StateMeta) GetVersion() uint32 {
@@ -3140,7 +3285,7 @@ type JobRecord struct {
 
 func (x *JobRecord) Reset() {
 	*x = JobRecord{}
-	mi := &file_orrery_proto_msgTypes[40]
+	mi := &file_orrery_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3152,7 +3297,7 @@ func (x *JobRecord) String() string {
 func (*JobRecord) ProtoMessage() {}
 
 func (x *JobRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[40]
+	mi := &file_orrery_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3165,7 +3310,7 @@ func (x *JobRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRecord.ProtoReflect.Descriptor instead.
 func (*JobRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{40}
+	return file_orrery_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *JobRecord) GetUid() uint64 {
@@ -3238,7 +3383,7 @@ type JobState struct {
 
 func (x *JobState) Reset() {
 	*x = JobState{}
-	mi := &file_orrery_proto_msgTypes[41]
+	mi := &file_orrery_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3250,7 +3395,7 @@ func (x *JobState) String() string {
 func (*JobState) ProtoMessage() {}
 
 func (x *JobState) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[41]
+	mi := &file_orrery_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3263,7 +3408,7 @@ func (x *JobState) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobState.ProtoReflect.Descriptor instead.
 func (*JobState) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{41}
+	return file_orrery_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *JobState) GetUid() uint64 {
@@ -3431,7 +3576,7 @@ type ExecutionRecord struct {
 
 func (x *ExecutionRecord) Reset() {
 	*x = ExecutionRecord{}
-	mi := &file_orrery_proto_msgTypes[42]
+	mi := &file_orrery_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3443,7 +3588,7 @@ func (x *ExecutionRecord) String() string {
 func (*ExecutionRecord) ProtoMessage() {}
 
 func (x *ExecutionRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[42]
+	mi := &file_orrery_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3456,7 +3601,7 @@ func (x *ExecutionRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExecutionRecord.ProtoReflect.Descriptor instead.
 func (*ExecutionRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{42}
+	return file_orrery_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *ExecutionRecord) GetId() uint64 {
@@ -3640,7 +3785,7 @@ type Parent struct {
 
 func (x *Parent) Reset() {
 	*x = Parent{}
-	mi := &file_orrery_proto_msgTypes[43]
+	mi := &file_orrery_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3652,7 +3797,7 @@ func (x *Parent) String() string {
 func (*Parent) ProtoMessage() {}
 
 func (x *Parent) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[43]
+	mi := &file_orrery_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3665,7 +3810,7 @@ func (x *Parent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Parent.ProtoReflect.Descriptor instead.
 func (*Parent) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{43}
+	return file_orrery_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *Parent) GetJob() string {
@@ -3714,7 +3859,7 @@ type SlotRecord struct {
 
 func (x *SlotRecord) Reset() {
 	*x = SlotRecord{}
-	mi := &file_orrery_proto_msgTypes[44]
+	mi := &file_orrery_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3726,7 +3871,7 @@ func (x *SlotRecord) String() string {
 func (*SlotRecord) ProtoMessage() {}
 
 func (x *SlotRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[44]
+	mi := &file_orrery_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3739,7 +3884,7 @@ func (x *SlotRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SlotRecord.ProtoReflect.Descriptor instead.
 func (*SlotRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{44}
+	return file_orrery_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *SlotRecord) GetState() uint32 {
@@ -3829,7 +3974,7 @@ type AttemptRecord struct {
 
 func (x *AttemptRecord) Reset() {
 	*x = AttemptRecord{}
-	mi := &file_orrery_proto_msgTypes[45]
+	mi := &file_orrery_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3841,7 +3986,7 @@ func (x *AttemptRecord) String() string {
 func (*AttemptRecord) ProtoMessage() {}
 
 func (x *AttemptRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[45]
+	mi := &file_orrery_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3854,7 +3999,7 @@ func (x *AttemptRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRecord.ProtoReflect.Descriptor instead.
 func (*AttemptRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{45}
+	return file_orrery_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *AttemptRecord) GetN() uint32 {
@@ -3933,7 +4078,7 @@ type OutboxRow struct {
 
 func (x *OutboxRow) Reset() {
 	*x = OutboxRow{}
-	mi := &file_orrery_proto_msgTypes[46]
+	mi := &file_orrery_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3945,7 +4090,7 @@ func (x *OutboxRow) String() string {
 func (*OutboxRow) ProtoMessage() {}
 
 func (x *OutboxRow) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[46]
+	mi := &file_orrery_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3958,7 +4103,7 @@ func (x *OutboxRow) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OutboxRow.ProtoReflect.Descriptor instead.
 func (*OutboxRow) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{46}
+	return file_orrery_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *OutboxRow) GetKey() *OutboxKey {
@@ -4003,7 +4148,7 @@ type TreeRecord struct {
 
 func (x *TreeRecord) Reset() {
 	*x = TreeRecord{}
-	mi := &file_orrery_proto_msgTypes[47]
+	mi := &file_orrery_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4015,7 +4160,7 @@ func (x *TreeRecord) String() string {
 func (*TreeRecord) ProtoMessage() {}
 
 func (x *TreeRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[47]
+	mi := &file_orrery_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4028,7 +4173,7 @@ func (x *TreeRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TreeRecord.ProtoReflect.Descriptor instead.
 func (*TreeRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{47}
+	return file_orrery_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *TreeRecord) GetRoot() uint64 {
@@ -4072,7 +4217,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_orrery_proto_msgTypes[48]
+	mi := &file_orrery_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4084,7 +4229,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[48]
+	mi := &file_orrery_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4097,7 +4242,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{48}
+	return file_orrery_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *RequestRecord) GetRequestId() string {
@@ -4135,22 +4280,27 @@ func (x *RequestRecord) GetIndex() uint64 {
 	return 0
 }
 
-// Notification waits in the outbox until its effect is done.
+// Notification waits in the outbox until its effect is done. Each has one receiver, so
+// that one that is gone does not make another be told twice; it is all that its sending
+// needs, so the job and the execution may be forgotten before.
 type Notification struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
-	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"` // closed
+	Kind          string                 `protobuf:"bytes,2,opt,name=kind,proto3" json:"kind,omitempty"` // before: the execution starts; after: it closed; closed: likewise, of version 1 of Apply
 	Job           string                 `protobuf:"bytes,3,opt,name=job,proto3" json:"job,omitempty"`
 	Execution     uint64                 `protobuf:"varint,4,opt,name=execution,proto3" json:"execution,omitempty"`
 	Outcome       uint32                 `protobuf:"varint,5,opt,name=outcome,proto3" json:"outcome,omitempty"`
 	AtNs          int64                  `protobuf:"varint,6,opt,name=at_ns,json=atNs,proto3" json:"at_ns,omitempty"`
+	Uid           uint64                 `protobuf:"varint,7,opt,name=uid,proto3" json:"uid,omitempty"`        // version 2, as is what follows
+	Reason        string                 `protobuf:"bytes,8,opt,name=reason,proto3" json:"reason,omitempty"`   // of the outcome
+	Webhook       *Webhook               `protobuf:"bytes,9,opt,name=webhook,proto3" json:"webhook,omitempty"` // of the job; absent: the members' own
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Notification) Reset() {
 	*x = Notification{}
-	mi := &file_orrery_proto_msgTypes[49]
+	mi := &file_orrery_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4162,7 +4312,7 @@ func (x *Notification) String() string {
 func (*Notification) ProtoMessage() {}
 
 func (x *Notification) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[49]
+	mi := &file_orrery_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4175,7 +4325,7 @@ func (x *Notification) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Notification.ProtoReflect.Descriptor instead.
 func (*Notification) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{49}
+	return file_orrery_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *Notification) GetId() uint64 {
@@ -4220,6 +4370,88 @@ func (x *Notification) GetAtNs() int64 {
 	return 0
 }
 
+func (x *Notification) GetUid() uint64 {
+	if x != nil {
+		return x.Uid
+	}
+	return 0
+}
+
+func (x *Notification) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *Notification) GetWebhook() *Webhook {
+	if x != nil {
+		return x.Webhook
+	}
+	return nil
+}
+
+// DayCount says how executions ended on one day, by the stamps of the leaders. Version 2.
+type DayCount struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	DayNs         int64                  `protobuf:"varint,1,opt,name=day_ns,json=dayNs,proto3" json:"day_ns,omitempty"` // when the day began, UTC
+	Succeeded     uint64                 `protobuf:"varint,2,opt,name=succeeded,proto3" json:"succeeded,omitempty"`
+	Failed        uint64                 `protobuf:"varint,3,opt,name=failed,proto3" json:"failed,omitempty"` // or lost
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DayCount) Reset() {
+	*x = DayCount{}
+	mi := &file_orrery_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DayCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DayCount) ProtoMessage() {}
+
+func (x *DayCount) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DayCount.ProtoReflect.Descriptor instead.
+func (*DayCount) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *DayCount) GetDayNs() int64 {
+	if x != nil {
+		return x.DayNs
+	}
+	return 0
+}
+
+func (x *DayCount) GetSucceeded() uint64 {
+	if x != nil {
+		return x.Succeeded
+	}
+	return 0
+}
+
+func (x *DayCount) GetFailed() uint64 {
+	if x != nil {
+		return x.Failed
+	}
+	return 0
+}
+
 // SnapshotHeader opens a snapshot; SnapshotChunks follow, then a SnapshotTrailer.
 // Each is preceded by its length as a varint and its kind as a byte, and followed by
 // the CRC-32C of all three.
@@ -4234,7 +4466,7 @@ type SnapshotHeader struct {
 
 func (x *SnapshotHeader) Reset() {
 	*x = SnapshotHeader{}
-	mi := &file_orrery_proto_msgTypes[50]
+	mi := &file_orrery_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4246,7 +4478,7 @@ func (x *SnapshotHeader) String() string {
 func (*SnapshotHeader) ProtoMessage() {}
 
 func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[50]
+	mi := &file_orrery_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4259,7 +4491,7 @@ func (x *SnapshotHeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotHeader.ProtoReflect.Descriptor instead.
 func (*SnapshotHeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{50}
+	return file_orrery_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *SnapshotHeader) GetFormat() uint32 {
@@ -4295,7 +4527,7 @@ type SnapshotChunk struct {
 
 func (x *SnapshotChunk) Reset() {
 	*x = SnapshotChunk{}
-	mi := &file_orrery_proto_msgTypes[51]
+	mi := &file_orrery_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4307,7 +4539,7 @@ func (x *SnapshotChunk) String() string {
 func (*SnapshotChunk) ProtoMessage() {}
 
 func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[51]
+	mi := &file_orrery_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4320,7 +4552,7 @@ func (x *SnapshotChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotChunk.ProtoReflect.Descriptor instead.
 func (*SnapshotChunk) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{51}
+	return file_orrery_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *SnapshotChunk) GetKeys() [][]byte {
@@ -4347,7 +4579,7 @@ type SnapshotTrailer struct {
 
 func (x *SnapshotTrailer) Reset() {
 	*x = SnapshotTrailer{}
-	mi := &file_orrery_proto_msgTypes[52]
+	mi := &file_orrery_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4359,7 +4591,7 @@ func (x *SnapshotTrailer) String() string {
 func (*SnapshotTrailer) ProtoMessage() {}
 
 func (x *SnapshotTrailer) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[52]
+	mi := &file_orrery_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4372,7 +4604,7 @@ func (x *SnapshotTrailer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotTrailer.ProtoReflect.Descriptor instead.
 func (*SnapshotTrailer) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{52}
+	return file_orrery_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *SnapshotTrailer) GetRecords() uint64 {
@@ -4414,13 +4646,14 @@ type Event struct {
 	Execution     uint64                 `protobuf:"varint,19,opt,name=execution,proto3" json:"execution,omitempty"`
 	ForNs         int64                  `protobuf:"varint,20,opt,name=for_ns,json=forNs,proto3" json:"for_ns,omitempty"` // backoff_set: how long
 	Count         uint64                 `protobuf:"varint,21,opt,name=count,proto3" json:"count,omitempty"`              // of records, where one event stands for many
+	Notification  uint64                 `protobuf:"varint,22,opt,name=notification,proto3" json:"notification,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_orrery_proto_msgTypes[53]
+	mi := &file_orrery_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4432,7 +4665,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[53]
+	mi := &file_orrery_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4445,7 +4678,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{53}
+	return file_orrery_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *Event) GetIndex() uint64 {
@@ -4595,6 +4828,13 @@ func (x *Event) GetCount() uint64 {
 	return 0
 }
 
+func (x *Event) GetNotification() uint64 {
+	if x != nil {
+		return x.Notification
+	}
+	return 0
+}
+
 // Envelope carries one message from an actor of a member to an actor of another.
 type Envelope struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -4611,7 +4851,7 @@ type Envelope struct {
 
 func (x *Envelope) Reset() {
 	*x = Envelope{}
-	mi := &file_orrery_proto_msgTypes[54]
+	mi := &file_orrery_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4623,7 +4863,7 @@ func (x *Envelope) String() string {
 func (*Envelope) ProtoMessage() {}
 
 func (x *Envelope) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[54]
+	mi := &file_orrery_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4636,7 +4876,7 @@ func (x *Envelope) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Envelope.ProtoReflect.Descriptor instead.
 func (*Envelope) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{54}
+	return file_orrery_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *Envelope) GetFromMember() string {
@@ -4712,7 +4952,7 @@ type Heartbeat struct {
 
 func (x *Heartbeat) Reset() {
 	*x = Heartbeat{}
-	mi := &file_orrery_proto_msgTypes[55]
+	mi := &file_orrery_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4724,7 +4964,7 @@ func (x *Heartbeat) String() string {
 func (*Heartbeat) ProtoMessage() {}
 
 func (x *Heartbeat) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[55]
+	mi := &file_orrery_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4737,7 +4977,7 @@ func (x *Heartbeat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Heartbeat.ProtoReflect.Descriptor instead.
 func (*Heartbeat) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{55}
+	return file_orrery_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *Heartbeat) GetMember() string {
@@ -4843,7 +5083,7 @@ type HeldAttempt struct {
 
 func (x *HeldAttempt) Reset() {
 	*x = HeldAttempt{}
-	mi := &file_orrery_proto_msgTypes[56]
+	mi := &file_orrery_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4855,7 +5095,7 @@ func (x *HeldAttempt) String() string {
 func (*HeldAttempt) ProtoMessage() {}
 
 func (x *HeldAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[56]
+	mi := &file_orrery_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4868,7 +5108,7 @@ func (x *HeldAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeldAttempt.ProtoReflect.Descriptor instead.
 func (*HeldAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{56}
+	return file_orrery_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *HeldAttempt) GetAttempt() *AttemptRef {
@@ -4904,7 +5144,7 @@ type HeartbeatGranted struct {
 
 func (x *HeartbeatGranted) Reset() {
 	*x = HeartbeatGranted{}
-	mi := &file_orrery_proto_msgTypes[57]
+	mi := &file_orrery_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4916,7 +5156,7 @@ func (x *HeartbeatGranted) String() string {
 func (*HeartbeatGranted) ProtoMessage() {}
 
 func (x *HeartbeatGranted) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[57]
+	mi := &file_orrery_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4929,7 +5169,7 @@ func (x *HeartbeatGranted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HeartbeatGranted.ProtoReflect.Descriptor instead.
 func (*HeartbeatGranted) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{57}
+	return file_orrery_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *HeartbeatGranted) GetTerm() uint64 {
@@ -4999,7 +5239,7 @@ type NotLeader struct {
 
 func (x *NotLeader) Reset() {
 	*x = NotLeader{}
-	mi := &file_orrery_proto_msgTypes[58]
+	mi := &file_orrery_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5011,7 +5251,7 @@ func (x *NotLeader) String() string {
 func (*NotLeader) ProtoMessage() {}
 
 func (x *NotLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[58]
+	mi := &file_orrery_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5024,7 +5264,7 @@ func (x *NotLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotLeader.ProtoReflect.Descriptor instead.
 func (*NotLeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{58}
+	return file_orrery_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *NotLeader) GetTerm() uint64 {
@@ -5053,7 +5293,7 @@ type LeaderKnown struct {
 
 func (x *LeaderKnown) Reset() {
 	*x = LeaderKnown{}
-	mi := &file_orrery_proto_msgTypes[59]
+	mi := &file_orrery_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5065,7 +5305,7 @@ func (x *LeaderKnown) String() string {
 func (*LeaderKnown) ProtoMessage() {}
 
 func (x *LeaderKnown) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[59]
+	mi := &file_orrery_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5078,7 +5318,7 @@ func (x *LeaderKnown) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LeaderKnown.ProtoReflect.Descriptor instead.
 func (*LeaderKnown) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{59}
+	return file_orrery_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *LeaderKnown) GetTerm() uint64 {
@@ -5106,7 +5346,7 @@ type AskLeader struct {
 
 func (x *AskLeader) Reset() {
 	*x = AskLeader{}
-	mi := &file_orrery_proto_msgTypes[60]
+	mi := &file_orrery_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5118,7 +5358,7 @@ func (x *AskLeader) String() string {
 func (*AskLeader) ProtoMessage() {}
 
 func (x *AskLeader) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[60]
+	mi := &file_orrery_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5131,7 +5371,7 @@ func (x *AskLeader) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AskLeader.ProtoReflect.Descriptor instead.
 func (*AskLeader) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{60}
+	return file_orrery_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *AskLeader) GetTerm() uint64 {
@@ -5174,7 +5414,7 @@ type RunAttempt struct {
 
 func (x *RunAttempt) Reset() {
 	*x = RunAttempt{}
-	mi := &file_orrery_proto_msgTypes[61]
+	mi := &file_orrery_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5186,7 +5426,7 @@ func (x *RunAttempt) String() string {
 func (*RunAttempt) ProtoMessage() {}
 
 func (x *RunAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[61]
+	mi := &file_orrery_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5199,7 +5439,7 @@ func (x *RunAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunAttempt.ProtoReflect.Descriptor instead.
 func (*RunAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{61}
+	return file_orrery_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *RunAttempt) GetTerm() uint64 {
@@ -5327,7 +5567,7 @@ type AttemptStarted struct {
 
 func (x *AttemptStarted) Reset() {
 	*x = AttemptStarted{}
-	mi := &file_orrery_proto_msgTypes[62]
+	mi := &file_orrery_proto_msgTypes[65]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5339,7 +5579,7 @@ func (x *AttemptStarted) String() string {
 func (*AttemptStarted) ProtoMessage() {}
 
 func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[62]
+	mi := &file_orrery_proto_msgTypes[65]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5352,7 +5592,7 @@ func (x *AttemptStarted) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptStarted.ProtoReflect.Descriptor instead.
 func (*AttemptStarted) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{62}
+	return file_orrery_proto_rawDescGZIP(), []int{65}
 }
 
 func (x *AttemptStarted) GetTerm() uint64 {
@@ -5398,7 +5638,7 @@ type AttemptRefused struct {
 
 func (x *AttemptRefused) Reset() {
 	*x = AttemptRefused{}
-	mi := &file_orrery_proto_msgTypes[63]
+	mi := &file_orrery_proto_msgTypes[66]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5410,7 +5650,7 @@ func (x *AttemptRefused) String() string {
 func (*AttemptRefused) ProtoMessage() {}
 
 func (x *AttemptRefused) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[63]
+	mi := &file_orrery_proto_msgTypes[66]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5423,7 +5663,7 @@ func (x *AttemptRefused) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptRefused.ProtoReflect.Descriptor instead.
 func (*AttemptRefused) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{63}
+	return file_orrery_proto_rawDescGZIP(), []int{66}
 }
 
 func (x *AttemptRefused) GetTerm() uint64 {
@@ -5473,7 +5713,7 @@ type CancelAttempt struct {
 
 func (x *CancelAttempt) Reset() {
 	*x = CancelAttempt{}
-	mi := &file_orrery_proto_msgTypes[64]
+	mi := &file_orrery_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5485,7 +5725,7 @@ func (x *CancelAttempt) String() string {
 func (*CancelAttempt) ProtoMessage() {}
 
 func (x *CancelAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[64]
+	mi := &file_orrery_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5498,7 +5738,7 @@ func (x *CancelAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelAttempt.ProtoReflect.Descriptor instead.
 func (*CancelAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{64}
+	return file_orrery_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *CancelAttempt) GetTerm() uint64 {
@@ -5535,7 +5775,7 @@ type UpdateAttempt struct {
 
 func (x *UpdateAttempt) Reset() {
 	*x = UpdateAttempt{}
-	mi := &file_orrery_proto_msgTypes[65]
+	mi := &file_orrery_proto_msgTypes[68]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5547,7 +5787,7 @@ func (x *UpdateAttempt) String() string {
 func (*UpdateAttempt) ProtoMessage() {}
 
 func (x *UpdateAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[65]
+	mi := &file_orrery_proto_msgTypes[68]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5560,7 +5800,7 @@ func (x *UpdateAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAttempt.ProtoReflect.Descriptor instead.
 func (*UpdateAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{65}
+	return file_orrery_proto_rawDescGZIP(), []int{68}
 }
 
 func (x *UpdateAttempt) GetTerm() uint64 {
@@ -5597,7 +5837,7 @@ type AttemptDone struct {
 
 func (x *AttemptDone) Reset() {
 	*x = AttemptDone{}
-	mi := &file_orrery_proto_msgTypes[66]
+	mi := &file_orrery_proto_msgTypes[69]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5609,7 +5849,7 @@ func (x *AttemptDone) String() string {
 func (*AttemptDone) ProtoMessage() {}
 
 func (x *AttemptDone) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[66]
+	mi := &file_orrery_proto_msgTypes[69]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5622,7 +5862,7 @@ func (x *AttemptDone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDone.ProtoReflect.Descriptor instead.
 func (*AttemptDone) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{66}
+	return file_orrery_proto_rawDescGZIP(), []int{69}
 }
 
 func (x *AttemptDone) GetMember() string {
@@ -5663,7 +5903,7 @@ type AttemptDoneAck struct {
 
 func (x *AttemptDoneAck) Reset() {
 	*x = AttemptDoneAck{}
-	mi := &file_orrery_proto_msgTypes[67]
+	mi := &file_orrery_proto_msgTypes[70]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5675,7 +5915,7 @@ func (x *AttemptDoneAck) String() string {
 func (*AttemptDoneAck) ProtoMessage() {}
 
 func (x *AttemptDoneAck) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[67]
+	mi := &file_orrery_proto_msgTypes[70]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5688,7 +5928,7 @@ func (x *AttemptDoneAck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AttemptDoneAck.ProtoReflect.Descriptor instead.
 func (*AttemptDoneAck) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{67}
+	return file_orrery_proto_rawDescGZIP(), []int{70}
 }
 
 func (x *AttemptDoneAck) GetFence() uint64 {
@@ -5716,7 +5956,7 @@ type ClientRequest struct {
 
 func (x *ClientRequest) Reset() {
 	*x = ClientRequest{}
-	mi := &file_orrery_proto_msgTypes[68]
+	mi := &file_orrery_proto_msgTypes[71]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5728,7 +5968,7 @@ func (x *ClientRequest) String() string {
 func (*ClientRequest) ProtoMessage() {}
 
 func (x *ClientRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[68]
+	mi := &file_orrery_proto_msgTypes[71]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5741,7 +5981,7 @@ func (x *ClientRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientRequest.ProtoReflect.Descriptor instead.
 func (*ClientRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{68}
+	return file_orrery_proto_rawDescGZIP(), []int{71}
 }
 
 func (x *ClientRequest) GetId() uint64 {
@@ -5797,7 +6037,7 @@ type ClientReply struct {
 
 func (x *ClientReply) Reset() {
 	*x = ClientReply{}
-	mi := &file_orrery_proto_msgTypes[69]
+	mi := &file_orrery_proto_msgTypes[72]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5809,7 +6049,7 @@ func (x *ClientReply) String() string {
 func (*ClientReply) ProtoMessage() {}
 
 func (x *ClientReply) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[69]
+	mi := &file_orrery_proto_msgTypes[72]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5822,7 +6062,7 @@ func (x *ClientReply) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClientReply.ProtoReflect.Descriptor instead.
 func (*ClientReply) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{69}
+	return file_orrery_proto_rawDescGZIP(), []int{72}
 }
 
 func (x *ClientReply) GetId() uint64 {
@@ -5867,6 +6107,7 @@ type Request struct {
 	//	*Request_Backfill
 	//	*Request_Status
 	//	*Request_ClearHistory
+	//	*Request_Stats
 	Body          isRequest_Body `protobuf_oneof:"body"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -5874,7 +6115,7 @@ type Request struct {
 
 func (x *Request) Reset() {
 	*x = Request{}
-	mi := &file_orrery_proto_msgTypes[70]
+	mi := &file_orrery_proto_msgTypes[73]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5886,7 +6127,7 @@ func (x *Request) String() string {
 func (*Request) ProtoMessage() {}
 
 func (x *Request) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[70]
+	mi := &file_orrery_proto_msgTypes[73]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5899,7 +6140,7 @@ func (x *Request) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Request.ProtoReflect.Descriptor instead.
 func (*Request) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{70}
+	return file_orrery_proto_rawDescGZIP(), []int{73}
 }
 
 func (x *Request) GetRequestId() string {
@@ -6049,6 +6290,15 @@ func (x *Request) GetClearHistory() *ClearHistoryRequest {
 	return nil
 }
 
+func (x *Request) GetStats() *StatsRequest {
+	if x != nil {
+		if x, ok := x.Body.(*Request_Stats); ok {
+			return x.Stats
+		}
+	}
+	return nil
+}
+
 type isRequest_Body interface {
 	isRequest_Body()
 }
@@ -6109,6 +6359,10 @@ type Request_ClearHistory struct {
 	ClearHistory *ClearHistoryRequest `protobuf:"bytes,16,opt,name=clear_history,json=clearHistory,proto3,oneof"`
 }
 
+type Request_Stats struct {
+	Stats *StatsRequest `protobuf:"bytes,17,opt,name=stats,proto3,oneof"`
+}
+
 func (*Request_PutJob) isRequest_Body() {}
 
 func (*Request_DeleteJob) isRequest_Body() {}
@@ -6137,6 +6391,8 @@ func (*Request_Status) isRequest_Body() {}
 
 func (*Request_ClearHistory) isRequest_Body() {}
 
+func (*Request_Stats) isRequest_Body() {}
+
 type PutJobRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Job           *Job                   `protobuf:"bytes,1,opt,name=job,proto3" json:"job,omitempty"`
@@ -6148,7 +6404,7 @@ type PutJobRequest struct {
 
 func (x *PutJobRequest) Reset() {
 	*x = PutJobRequest{}
-	mi := &file_orrery_proto_msgTypes[71]
+	mi := &file_orrery_proto_msgTypes[74]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6160,7 +6416,7 @@ func (x *PutJobRequest) String() string {
 func (*PutJobRequest) ProtoMessage() {}
 
 func (x *PutJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[71]
+	mi := &file_orrery_proto_msgTypes[74]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6173,7 +6429,7 @@ func (x *PutJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PutJobRequest.ProtoReflect.Descriptor instead.
 func (*PutJobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{71}
+	return file_orrery_proto_rawDescGZIP(), []int{74}
 }
 
 func (x *PutJobRequest) GetJob() *Job {
@@ -6207,7 +6463,7 @@ type JobRequest struct {
 
 func (x *JobRequest) Reset() {
 	*x = JobRequest{}
-	mi := &file_orrery_proto_msgTypes[72]
+	mi := &file_orrery_proto_msgTypes[75]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6219,7 +6475,7 @@ func (x *JobRequest) String() string {
 func (*JobRequest) ProtoMessage() {}
 
 func (x *JobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[72]
+	mi := &file_orrery_proto_msgTypes[75]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6232,7 +6488,7 @@ func (x *JobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobRequest.ProtoReflect.Descriptor instead.
 func (*JobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{72}
+	return file_orrery_proto_rawDescGZIP(), []int{75}
 }
 
 func (x *JobRequest) GetName() string {
@@ -6262,7 +6518,7 @@ type ToggleRequest struct {
 
 func (x *ToggleRequest) Reset() {
 	*x = ToggleRequest{}
-	mi := &file_orrery_proto_msgTypes[73]
+	mi := &file_orrery_proto_msgTypes[76]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6274,7 +6530,7 @@ func (x *ToggleRequest) String() string {
 func (*ToggleRequest) ProtoMessage() {}
 
 func (x *ToggleRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[73]
+	mi := &file_orrery_proto_msgTypes[76]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6287,7 +6543,7 @@ func (x *ToggleRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToggleRequest.ProtoReflect.Descriptor instead.
 func (*ToggleRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{73}
+	return file_orrery_proto_rawDescGZIP(), []int{76}
 }
 
 func (x *ToggleRequest) GetName() string {
@@ -6327,7 +6583,7 @@ type RunRequest struct {
 
 func (x *RunRequest) Reset() {
 	*x = RunRequest{}
-	mi := &file_orrery_proto_msgTypes[74]
+	mi := &file_orrery_proto_msgTypes[77]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6339,7 +6595,7 @@ func (x *RunRequest) String() string {
 func (*RunRequest) ProtoMessage() {}
 
 func (x *RunRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[74]
+	mi := &file_orrery_proto_msgTypes[77]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6352,7 +6608,7 @@ func (x *RunRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunRequest.ProtoReflect.Descriptor instead.
 func (*RunRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{74}
+	return file_orrery_proto_rawDescGZIP(), []int{77}
 }
 
 func (x *RunRequest) GetName() string {
@@ -6371,7 +6627,7 @@ type ClearHistoryRequest struct {
 
 func (x *ClearHistoryRequest) Reset() {
 	*x = ClearHistoryRequest{}
-	mi := &file_orrery_proto_msgTypes[75]
+	mi := &file_orrery_proto_msgTypes[78]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6383,7 +6639,7 @@ func (x *ClearHistoryRequest) String() string {
 func (*ClearHistoryRequest) ProtoMessage() {}
 
 func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[75]
+	mi := &file_orrery_proto_msgTypes[78]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6396,7 +6652,7 @@ func (x *ClearHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ClearHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ClearHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{75}
+	return file_orrery_proto_rawDescGZIP(), []int{78}
 }
 
 func (x *ClearHistoryRequest) GetName() string {
@@ -6417,7 +6673,7 @@ type BackfillRequest struct {
 
 func (x *BackfillRequest) Reset() {
 	*x = BackfillRequest{}
-	mi := &file_orrery_proto_msgTypes[76]
+	mi := &file_orrery_proto_msgTypes[79]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6429,7 +6685,7 @@ func (x *BackfillRequest) String() string {
 func (*BackfillRequest) ProtoMessage() {}
 
 func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[76]
+	mi := &file_orrery_proto_msgTypes[79]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6442,7 +6698,7 @@ func (x *BackfillRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BackfillRequest.ProtoReflect.Descriptor instead.
 func (*BackfillRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{76}
+	return file_orrery_proto_rawDescGZIP(), []int{79}
 }
 
 func (x *BackfillRequest) GetName() string {
@@ -6475,7 +6731,7 @@ type CancelRequest struct {
 
 func (x *CancelRequest) Reset() {
 	*x = CancelRequest{}
-	mi := &file_orrery_proto_msgTypes[77]
+	mi := &file_orrery_proto_msgTypes[80]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6487,7 +6743,7 @@ func (x *CancelRequest) String() string {
 func (*CancelRequest) ProtoMessage() {}
 
 func (x *CancelRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[77]
+	mi := &file_orrery_proto_msgTypes[80]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6500,7 +6756,7 @@ func (x *CancelRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelRequest.ProtoReflect.Descriptor instead.
 func (*CancelRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{77}
+	return file_orrery_proto_rawDescGZIP(), []int{80}
 }
 
 func (x *CancelRequest) GetExecution() uint64 {
@@ -6519,7 +6775,7 @@ type PauseRequest struct {
 
 func (x *PauseRequest) Reset() {
 	*x = PauseRequest{}
-	mi := &file_orrery_proto_msgTypes[78]
+	mi := &file_orrery_proto_msgTypes[81]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6531,7 +6787,7 @@ func (x *PauseRequest) String() string {
 func (*PauseRequest) ProtoMessage() {}
 
 func (x *PauseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[78]
+	mi := &file_orrery_proto_msgTypes[81]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6544,7 +6800,7 @@ func (x *PauseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PauseRequest.ProtoReflect.Descriptor instead.
 func (*PauseRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{78}
+	return file_orrery_proto_rawDescGZIP(), []int{81}
 }
 
 func (x *PauseRequest) GetPaused() bool {
@@ -6564,7 +6820,7 @@ type GetJobRequest struct {
 
 func (x *GetJobRequest) Reset() {
 	*x = GetJobRequest{}
-	mi := &file_orrery_proto_msgTypes[79]
+	mi := &file_orrery_proto_msgTypes[82]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6576,7 +6832,7 @@ func (x *GetJobRequest) String() string {
 func (*GetJobRequest) ProtoMessage() {}
 
 func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[79]
+	mi := &file_orrery_proto_msgTypes[82]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6589,7 +6845,7 @@ func (x *GetJobRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetJobRequest.ProtoReflect.Descriptor instead.
 func (*GetJobRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{79}
+	return file_orrery_proto_rawDescGZIP(), []int{82}
 }
 
 func (x *GetJobRequest) GetName() string {
@@ -6615,7 +6871,7 @@ type StatusRequest struct {
 
 func (x *StatusRequest) Reset() {
 	*x = StatusRequest{}
-	mi := &file_orrery_proto_msgTypes[80]
+	mi := &file_orrery_proto_msgTypes[83]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6627,7 +6883,7 @@ func (x *StatusRequest) String() string {
 func (*StatusRequest) ProtoMessage() {}
 
 func (x *StatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[80]
+	mi := &file_orrery_proto_msgTypes[83]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6640,10 +6896,63 @@ func (x *StatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusRequest.ProtoReflect.Descriptor instead.
 func (*StatusRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{80}
+	return file_orrery_proto_rawDescGZIP(), []int{83}
 }
 
 func (x *StatusRequest) GetConsistent() bool {
+	if x != nil {
+		return x.Consistent
+	}
+	return false
+}
+
+// StatsRequest asks how executions ended, day by day.
+type StatsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Days          uint32                 `protobuf:"varint,1,opt,name=days,proto3" json:"days,omitempty"` // the latest days on which any ended, at most 365; 0: all that are kept
+	Consistent    bool                   `protobuf:"varint,2,opt,name=consistent,proto3" json:"consistent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StatsRequest) Reset() {
+	*x = StatsRequest{}
+	mi := &file_orrery_proto_msgTypes[84]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StatsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StatsRequest) ProtoMessage() {}
+
+func (x *StatsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_orrery_proto_msgTypes[84]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StatsRequest.ProtoReflect.Descriptor instead.
+func (*StatsRequest) Descriptor() ([]byte, []int) {
+	return file_orrery_proto_rawDescGZIP(), []int{84}
+}
+
+func (x *StatsRequest) GetDays() uint32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *StatsRequest) GetConsistent() bool {
 	if x != nil {
 		return x.Consistent
 	}
@@ -6668,7 +6977,7 @@ type ListJobsRequest struct {
 
 func (x *ListJobsRequest) Reset() {
 	*x = ListJobsRequest{}
-	mi := &file_orrery_proto_msgTypes[81]
+	mi := &file_orrery_proto_msgTypes[85]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6680,7 +6989,7 @@ func (x *ListJobsRequest) String() string {
 func (*ListJobsRequest) ProtoMessage() {}
 
 func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[81]
+	mi := &file_orrery_proto_msgTypes[85]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6693,7 +7002,7 @@ func (x *ListJobsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListJobsRequest.ProtoReflect.Descriptor instead.
 func (*ListJobsRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{81}
+	return file_orrery_proto_rawDescGZIP(), []int{85}
 }
 
 func (x *ListJobsRequest) GetConsistent() bool {
@@ -6784,7 +7093,7 @@ type ListExecutionsRequest struct {
 
 func (x *ListExecutionsRequest) Reset() {
 	*x = ListExecutionsRequest{}
-	mi := &file_orrery_proto_msgTypes[82]
+	mi := &file_orrery_proto_msgTypes[86]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6796,7 +7105,7 @@ func (x *ListExecutionsRequest) String() string {
 func (*ListExecutionsRequest) ProtoMessage() {}
 
 func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[82]
+	mi := &file_orrery_proto_msgTypes[86]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6809,7 +7118,7 @@ func (x *ListExecutionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListExecutionsRequest.ProtoReflect.Descriptor instead.
 func (*ListExecutionsRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{82}
+	return file_orrery_proto_rawDescGZIP(), []int{86}
 }
 
 func (x *ListExecutionsRequest) GetConsistent() bool {
@@ -6892,7 +7201,7 @@ type GetExecutionRequest struct {
 
 func (x *GetExecutionRequest) Reset() {
 	*x = GetExecutionRequest{}
-	mi := &file_orrery_proto_msgTypes[83]
+	mi := &file_orrery_proto_msgTypes[87]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6904,7 +7213,7 @@ func (x *GetExecutionRequest) String() string {
 func (*GetExecutionRequest) ProtoMessage() {}
 
 func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[83]
+	mi := &file_orrery_proto_msgTypes[87]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6917,7 +7226,7 @@ func (x *GetExecutionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetExecutionRequest.ProtoReflect.Descriptor instead.
 func (*GetExecutionRequest) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{83}
+	return file_orrery_proto_rawDescGZIP(), []int{87}
 }
 
 func (x *GetExecutionRequest) GetConsistent() bool {
@@ -6944,13 +7253,14 @@ type Response struct {
 	Leader        string                 `protobuf:"bytes,6,opt,name=leader,proto3" json:"leader,omitempty"`
 	Paused        bool                   `protobuf:"varint,7,opt,name=paused,proto3" json:"paused,omitempty"`
 	Config        *ClusterConfig         `protobuf:"bytes,8,opt,name=config,proto3" json:"config,omitempty"`
+	Days          []*DayCount            `protobuf:"bytes,9,rep,name=days,proto3" json:"days,omitempty"` // stats: oldest first; a day on which none ended is left out
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_orrery_proto_msgTypes[84]
+	mi := &file_orrery_proto_msgTypes[88]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -6962,7 +7272,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[84]
+	mi := &file_orrery_proto_msgTypes[88]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -6975,7 +7285,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{84}
+	return file_orrery_proto_rawDescGZIP(), []int{88}
 }
 
 func (x *Response) GetAnswer() *Answer {
@@ -7034,6 +7344,13 @@ func (x *Response) GetConfig() *ClusterConfig {
 	return nil
 }
 
+func (x *Response) GetDays() []*DayCount {
+	if x != nil {
+		return x.Days
+	}
+	return nil
+}
+
 // JobView is a job with all that a reader wants to know of it.
 type JobView struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -7046,7 +7363,7 @@ type JobView struct {
 
 func (x *JobView) Reset() {
 	*x = JobView{}
-	mi := &file_orrery_proto_msgTypes[85]
+	mi := &file_orrery_proto_msgTypes[89]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7058,7 +7375,7 @@ func (x *JobView) String() string {
 func (*JobView) ProtoMessage() {}
 
 func (x *JobView) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[85]
+	mi := &file_orrery_proto_msgTypes[89]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7071,7 +7388,7 @@ func (x *JobView) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JobView.ProtoReflect.Descriptor instead.
 func (*JobView) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{85}
+	return file_orrery_proto_rawDescGZIP(), []int{89}
 }
 
 func (x *JobView) GetRecord() *JobRecord {
@@ -7107,7 +7424,7 @@ type NotedAttempt struct {
 
 func (x *NotedAttempt) Reset() {
 	*x = NotedAttempt{}
-	mi := &file_orrery_proto_msgTypes[86]
+	mi := &file_orrery_proto_msgTypes[90]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -7119,7 +7436,7 @@ func (x *NotedAttempt) String() string {
 func (*NotedAttempt) ProtoMessage() {}
 
 func (x *NotedAttempt) ProtoReflect() protoreflect.Message {
-	mi := &file_orrery_proto_msgTypes[86]
+	mi := &file_orrery_proto_msgTypes[90]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -7132,7 +7449,7 @@ func (x *NotedAttempt) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NotedAttempt.ProtoReflect.Descriptor instead.
 func (*NotedAttempt) Descriptor() ([]byte, []int) {
-	return file_orrery_proto_rawDescGZIP(), []int{86}
+	return file_orrery_proto_rawDescGZIP(), []int{90}
 }
 
 func (x *NotedAttempt) GetRun() *RunAttempt {
@@ -7153,7 +7470,7 @@ var File_orrery_proto protoreflect.FileDescriptor
 
 const file_orrery_proto_rawDesc = "" +
 	"\n" +
-	"\forrery.proto\x12\torrery.v1\"\xcb\f\n" +
+	"\forrery.proto\x12\torrery.v1\"\xf6\f\n" +
 	"\x03Job\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12!\n" +
 	"\fdisplay_name\x18\x02 \x01(\tR\vdisplayName\x12 \n" +
@@ -7201,7 +7518,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\n" +
 	"processors\x18% \x03(\v2\x1e.orrery.v1.Job.ProcessorsEntryR\n" +
 	"processors\x12\x18\n" +
-	"\ahistory\x18& \x01(\x03R\ahistory\x1a7\n" +
+	"\ahistory\x18& \x01(\x03R\ahistory\x12)\n" +
+	"\x06notify\x18' \x01(\v2\x11.orrery.v1.NotifyR\x06notify\x1a7\n" +
 	"\tTagsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n" +
@@ -7228,12 +7546,23 @@ const file_orrery_proto_rawDesc = "" +
 	"\x04node\x18\a \x01(\rR\x04node\"(\n" +
 	"\x04Need\x12\x10\n" +
 	"\x03job\x18\x01 \x01(\tR\x03job\x12\x0e\n" +
-	"\x02on\x18\x02 \x01(\rR\x02on\"\x80\x01\n" +
+	"\x02on\x18\x02 \x01(\rR\x02on\"n\n" +
+	"\x06Notify\x12\x0e\n" +
+	"\x02on\x18\x01 \x01(\rR\x02on\x12*\n" +
+	"\x06before\x18\x02 \x01(\v2\x12.orrery.v1.WebhookR\x06before\x12(\n" +
+	"\x05after\x18\x03 \x01(\v2\x12.orrery.v1.WebhookR\x05after\"\xac\x01\n" +
+	"\aWebhook\x12\x10\n" +
+	"\x03url\x18\x01 \x01(\tR\x03url\x129\n" +
+	"\aheaders\x18\x02 \x03(\v2\x1f.orrery.v1.Webhook.HeadersEntryR\aheaders\x12\x18\n" +
+	"\apayload\x18\x03 \x01(\tR\apayload\x1a:\n" +
+	"\fHeadersEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x80\x01\n" +
 	"\tProcessor\x128\n" +
 	"\x06config\x18\x01 \x03(\v2 .orrery.v1.Processor.ConfigEntryR\x06config\x1a9\n" +
 	"\vConfigEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xa0\x03\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xe8\x03\n" +
 	"\rClusterConfig\x12\x12\n" +
 	"\x04zone\x18\x01 \x01(\tR\x04zone\x12\"\n" +
 	"\rlost_after_ns\x18\x02 \x01(\x03R\vlostAfterNs\x12,\n" +
@@ -7245,7 +7574,9 @@ const file_orrery_proto_rawDesc = "" +
 	"\rrequests_kept\x18\b \x01(\x03R\frequestsKept\x12-\n" +
 	"\x13requests_max_age_ns\x18\t \x01(\x03R\x10requestsMaxAgeNs\x12'\n" +
 	"\x0fdkron_placement\x18\n" +
-	" \x01(\bR\x0edkronPlacement\"\xd8\x01\n" +
+	" \x01(\bR\x0edkronPlacement\x12#\n" +
+	"\rnotify_before\x18\v \x01(\bR\fnotifyBefore\x12!\n" +
+	"\fnotify_after\x18\f \x01(\rR\vnotifyAfter\"\xd8\x01\n" +
 	"\bDecision\x12\x15\n" +
 	"\x06due_ns\x18\x01 \x01(\x03R\x05dueNs\x12&\n" +
 	"\x0fskipped_from_ns\x18\x02 \x01(\x03R\rskippedFromNs\x12\"\n" +
@@ -7533,14 +7864,21 @@ const file_orrery_proto_rawDesc = "" +
 	"\x06answer\x18\x02 \x01(\v2\x11.orrery.v1.AnswerR\x06answer\x12\x13\n" +
 	"\x05at_ns\x18\x03 \x01(\x03R\x04atNs\x12\x1b\n" +
 	"\tissued_ns\x18\x04 \x01(\x03R\bissuedNs\x12\x14\n" +
-	"\x05index\x18\x05 \x01(\x04R\x05index\"\x91\x01\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05index\"\xe9\x01\n" +
 	"\fNotification\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x12\n" +
 	"\x04kind\x18\x02 \x01(\tR\x04kind\x12\x10\n" +
 	"\x03job\x18\x03 \x01(\tR\x03job\x12\x1c\n" +
 	"\texecution\x18\x04 \x01(\x04R\texecution\x12\x18\n" +
 	"\aoutcome\x18\x05 \x01(\rR\aoutcome\x12\x13\n" +
-	"\x05at_ns\x18\x06 \x01(\x03R\x04atNs\"R\n" +
+	"\x05at_ns\x18\x06 \x01(\x03R\x04atNs\x12\x10\n" +
+	"\x03uid\x18\a \x01(\x04R\x03uid\x12\x16\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\x12,\n" +
+	"\awebhook\x18\t \x01(\v2\x12.orrery.v1.WebhookR\awebhook\"W\n" +
+	"\bDayCount\x12\x15\n" +
+	"\x06day_ns\x18\x01 \x01(\x03R\x05dayNs\x12\x1c\n" +
+	"\tsucceeded\x18\x02 \x01(\x04R\tsucceeded\x12\x16\n" +
+	"\x06failed\x18\x03 \x01(\x04R\x06failed\"R\n" +
 	"\x0eSnapshotHeader\x12\x16\n" +
 	"\x06format\x18\x01 \x01(\rR\x06format\x12\x14\n" +
 	"\x05index\x18\x02 \x01(\x04R\x05index\x12\x12\n" +
@@ -7550,7 +7888,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\x06values\x18\x02 \x03(\fR\x06values\"?\n" +
 	"\x0fSnapshotTrailer\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12\x12\n" +
-	"\x04hash\x18\x02 \x01(\x04R\x04hash\"\x96\x04\n" +
+	"\x04hash\x18\x02 \x01(\x04R\x04hash\"\xba\x04\n" +
 	"\x05Event\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x13\n" +
 	"\x05at_ns\x18\x02 \x01(\x03R\x04atNs\x12\x12\n" +
@@ -7573,7 +7911,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\x04root\x18\x12 \x01(\x04R\x04root\x12\x1c\n" +
 	"\texecution\x18\x13 \x01(\x04R\texecution\x12\x15\n" +
 	"\x06for_ns\x18\x14 \x01(\x03R\x05forNs\x12\x14\n" +
-	"\x05count\x18\x15 \x01(\x04R\x05count\"\xd5\x01\n" +
+	"\x05count\x18\x15 \x01(\x04R\x05count\x12\"\n" +
+	"\fnotification\x18\x16 \x01(\x04R\fnotification\"\xd5\x01\n" +
 	"\bEnvelope\x12\x1f\n" +
 	"\vfrom_member\x18\x01 \x01(\tR\n" +
 	"fromMember\x12)\n" +
@@ -7685,7 +8024,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\vClientReply\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\x04R\x02id\x12 \n" +
 	"\vincarnation\x18\x02 \x01(\x04R\vincarnation\x12/\n" +
-	"\bresponse\x18\x03 \x01(\v2\x13.orrery.v1.ResponseR\bresponse\"\xee\x06\n" +
+	"\bresponse\x18\x03 \x01(\v2\x13.orrery.v1.ResponseR\bresponse\"\x9f\a\n" +
 	"\aRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1b\n" +
@@ -7705,7 +8044,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\rget_execution\x18\f \x01(\v2\x1e.orrery.v1.GetExecutionRequestH\x00R\fgetExecution\x128\n" +
 	"\bbackfill\x18\r \x01(\v2\x1a.orrery.v1.BackfillRequestH\x00R\bbackfill\x122\n" +
 	"\x06status\x18\x0e \x01(\v2\x18.orrery.v1.StatusRequestH\x00R\x06status\x12E\n" +
-	"\rclear_history\x18\x10 \x01(\v2\x1e.orrery.v1.ClearHistoryRequestH\x00R\fclearHistoryB\x06\n" +
+	"\rclear_history\x18\x10 \x01(\v2\x1e.orrery.v1.ClearHistoryRequestH\x00R\fclearHistory\x12/\n" +
+	"\x05stats\x18\x11 \x01(\v2\x17.orrery.v1.StatsRequestH\x00R\x05statsB\x06\n" +
 	"\x04body\"z\n" +
 	"\rPutJobRequest\x12 \n" +
 	"\x03job\x18\x01 \x01(\v2\x0e.orrery.v1.JobR\x03job\x12#\n" +
@@ -7741,6 +8081,11 @@ const file_orrery_proto_rawDesc = "" +
 	"\rStatusRequest\x12\x1e\n" +
 	"\n" +
 	"consistent\x18\x01 \x01(\bR\n" +
+	"consistent\"B\n" +
+	"\fStatsRequest\x12\x12\n" +
+	"\x04days\x18\x01 \x01(\rR\x04days\x12\x1e\n" +
+	"\n" +
+	"consistent\x18\x02 \x01(\bR\n" +
 	"consistent\"\xd9\x03\n" +
 	"\x0fListJobsRequest\x12\x1e\n" +
 	"\n" +
@@ -7782,7 +8127,7 @@ const file_orrery_proto_rawDesc = "" +
 	"\n" +
 	"consistent\x18\x01 \x01(\bR\n" +
 	"consistent\x12\x0e\n" +
-	"\x02id\x18\x02 \x01(\x04R\x02id\"\xa7\x02\n" +
+	"\x02id\x18\x02 \x01(\x04R\x02id\"\xd0\x02\n" +
 	"\bResponse\x12)\n" +
 	"\x06answer\x18\x01 \x01(\v2\x11.orrery.v1.AnswerR\x06answer\x12&\n" +
 	"\x04jobs\x18\x02 \x03(\v2\x12.orrery.v1.JobViewR\x04jobs\x12:\n" +
@@ -7793,7 +8138,8 @@ const file_orrery_proto_rawDesc = "" +
 	"\x05index\x18\x05 \x01(\x04R\x05index\x12\x16\n" +
 	"\x06leader\x18\x06 \x01(\tR\x06leader\x12\x16\n" +
 	"\x06paused\x18\a \x01(\bR\x06paused\x120\n" +
-	"\x06config\x18\b \x01(\v2\x18.orrery.v1.ClusterConfigR\x06config\"\x82\x01\n" +
+	"\x06config\x18\b \x01(\v2\x18.orrery.v1.ClusterConfigR\x06config\x12'\n" +
+	"\x04days\x18\t \x03(\v2\x13.orrery.v1.DayCountR\x04days\"\x82\x01\n" +
 	"\aJobView\x12,\n" +
 	"\x06record\x18\x01 \x01(\v2\x14.orrery.v1.JobRecordR\x06record\x12)\n" +
 	"\x05state\x18\x02 \x01(\v2\x13.orrery.v1.JobStateR\x05state\x12\x1e\n" +
@@ -7816,213 +8162,225 @@ func file_orrery_proto_rawDescGZIP() []byte {
 	return file_orrery_proto_rawDescData
 }
 
-var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 97)
+var file_orrery_proto_msgTypes = make([]protoimpl.MessageInfo, 102)
 var file_orrery_proto_goTypes = []any{
 	(*Job)(nil),                   // 0: orrery.v1.Job
 	(*Retry)(nil),                 // 1: orrery.v1.Retry
 	(*Need)(nil),                  // 2: orrery.v1.Need
-	(*Processor)(nil),             // 3: orrery.v1.Processor
-	(*ClusterConfig)(nil),         // 4: orrery.v1.ClusterConfig
-	(*Decision)(nil),              // 5: orrery.v1.Decision
-	(*FireTime)(nil),              // 6: orrery.v1.FireTime
-	(*Result)(nil),                // 7: orrery.v1.Result
-	(*AttemptRef)(nil),            // 8: orrery.v1.AttemptRef
-	(*Entry)(nil),                 // 9: orrery.v1.Entry
-	(*Ticket)(nil),                // 10: orrery.v1.Ticket
-	(*Command)(nil),               // 11: orrery.v1.Command
-	(*JobBase)(nil),               // 12: orrery.v1.JobBase
-	(*PutJob)(nil),                // 13: orrery.v1.PutJob
-	(*DeleteJob)(nil),             // 14: orrery.v1.DeleteJob
-	(*SetEnabled)(nil),            // 15: orrery.v1.SetEnabled
-	(*Fire)(nil),                  // 16: orrery.v1.Fire
-	(*FireItem)(nil),              // 17: orrery.v1.FireItem
-	(*Place)(nil),                 // 18: orrery.v1.Place
-	(*Trigger)(nil),               // 19: orrery.v1.Trigger
-	(*Manual)(nil),                // 20: orrery.v1.Manual
-	(*Backfill)(nil),              // 21: orrery.v1.Backfill
-	(*OutboxKey)(nil),             // 22: orrery.v1.OutboxKey
-	(*Assign)(nil),                // 23: orrery.v1.Assign
-	(*AssignItem)(nil),            // 24: orrery.v1.AssignItem
-	(*SlotAssignment)(nil),        // 25: orrery.v1.SlotAssignment
-	(*Finish)(nil),                // 26: orrery.v1.Finish
-	(*FinishItem)(nil),            // 27: orrery.v1.FinishItem
-	(*Lost)(nil),                  // 28: orrery.v1.Lost
-	(*LostItem)(nil),              // 29: orrery.v1.LostItem
-	(*Cancel)(nil),                // 30: orrery.v1.Cancel
-	(*Forget)(nil),                // 31: orrery.v1.Forget
-	(*ExpiredJob)(nil),            // 32: orrery.v1.ExpiredJob
-	(*SetClusterConfig)(nil),      // 33: orrery.v1.SetClusterConfig
-	(*SetPaused)(nil),             // 34: orrery.v1.SetPaused
-	(*RaiseVersion)(nil),          // 35: orrery.v1.RaiseVersion
-	(*ClearHistory)(nil),          // 36: orrery.v1.ClearHistory
-	(*Drained)(nil),               // 37: orrery.v1.Drained
-	(*Answer)(nil),                // 38: orrery.v1.Answer
-	(*StateMeta)(nil),             // 39: orrery.v1.StateMeta
-	(*JobRecord)(nil),             // 40: orrery.v1.JobRecord
-	(*JobState)(nil),              // 41: orrery.v1.JobState
-	(*ExecutionRecord)(nil),       // 42: orrery.v1.ExecutionRecord
-	(*Parent)(nil),                // 43: orrery.v1.Parent
-	(*SlotRecord)(nil),            // 44: orrery.v1.SlotRecord
-	(*AttemptRecord)(nil),         // 45: orrery.v1.AttemptRecord
-	(*OutboxRow)(nil),             // 46: orrery.v1.OutboxRow
-	(*TreeRecord)(nil),            // 47: orrery.v1.TreeRecord
-	(*RequestRecord)(nil),         // 48: orrery.v1.RequestRecord
-	(*Notification)(nil),          // 49: orrery.v1.Notification
-	(*SnapshotHeader)(nil),        // 50: orrery.v1.SnapshotHeader
-	(*SnapshotChunk)(nil),         // 51: orrery.v1.SnapshotChunk
-	(*SnapshotTrailer)(nil),       // 52: orrery.v1.SnapshotTrailer
-	(*Event)(nil),                 // 53: orrery.v1.Event
-	(*Envelope)(nil),              // 54: orrery.v1.Envelope
-	(*Heartbeat)(nil),             // 55: orrery.v1.Heartbeat
-	(*HeldAttempt)(nil),           // 56: orrery.v1.HeldAttempt
-	(*HeartbeatGranted)(nil),      // 57: orrery.v1.HeartbeatGranted
-	(*NotLeader)(nil),             // 58: orrery.v1.NotLeader
-	(*LeaderKnown)(nil),           // 59: orrery.v1.LeaderKnown
-	(*AskLeader)(nil),             // 60: orrery.v1.AskLeader
-	(*RunAttempt)(nil),            // 61: orrery.v1.RunAttempt
-	(*AttemptStarted)(nil),        // 62: orrery.v1.AttemptStarted
-	(*AttemptRefused)(nil),        // 63: orrery.v1.AttemptRefused
-	(*CancelAttempt)(nil),         // 64: orrery.v1.CancelAttempt
-	(*UpdateAttempt)(nil),         // 65: orrery.v1.UpdateAttempt
-	(*AttemptDone)(nil),           // 66: orrery.v1.AttemptDone
-	(*AttemptDoneAck)(nil),        // 67: orrery.v1.AttemptDoneAck
-	(*ClientRequest)(nil),         // 68: orrery.v1.ClientRequest
-	(*ClientReply)(nil),           // 69: orrery.v1.ClientReply
-	(*Request)(nil),               // 70: orrery.v1.Request
-	(*PutJobRequest)(nil),         // 71: orrery.v1.PutJobRequest
-	(*JobRequest)(nil),            // 72: orrery.v1.JobRequest
-	(*ToggleRequest)(nil),         // 73: orrery.v1.ToggleRequest
-	(*RunRequest)(nil),            // 74: orrery.v1.RunRequest
-	(*ClearHistoryRequest)(nil),   // 75: orrery.v1.ClearHistoryRequest
-	(*BackfillRequest)(nil),       // 76: orrery.v1.BackfillRequest
-	(*CancelRequest)(nil),         // 77: orrery.v1.CancelRequest
-	(*PauseRequest)(nil),          // 78: orrery.v1.PauseRequest
-	(*GetJobRequest)(nil),         // 79: orrery.v1.GetJobRequest
-	(*StatusRequest)(nil),         // 80: orrery.v1.StatusRequest
-	(*ListJobsRequest)(nil),       // 81: orrery.v1.ListJobsRequest
-	(*ListExecutionsRequest)(nil), // 82: orrery.v1.ListExecutionsRequest
-	(*GetExecutionRequest)(nil),   // 83: orrery.v1.GetExecutionRequest
-	(*Response)(nil),              // 84: orrery.v1.Response
-	(*JobView)(nil),               // 85: orrery.v1.JobView
-	(*NotedAttempt)(nil),          // 86: orrery.v1.NotedAttempt
-	nil,                           // 87: orrery.v1.Job.TagsEntry
-	nil,                           // 88: orrery.v1.Job.MetadataEntry
-	nil,                           // 89: orrery.v1.Job.LabelsEntry
-	nil,                           // 90: orrery.v1.Job.ExecutorConfigEntry
-	nil,                           // 91: orrery.v1.Job.ProcessorsEntry
-	nil,                           // 92: orrery.v1.Processor.ConfigEntry
-	nil,                           // 93: orrery.v1.RunAttempt.ExecutorConfigEntry
-	nil,                           // 94: orrery.v1.RunAttempt.ProcessorsEntry
-	nil,                           // 95: orrery.v1.ListJobsRequest.MetadataEntry
-	nil,                           // 96: orrery.v1.ListJobsRequest.LabelsEntry
+	(*Notify)(nil),                // 3: orrery.v1.Notify
+	(*Webhook)(nil),               // 4: orrery.v1.Webhook
+	(*Processor)(nil),             // 5: orrery.v1.Processor
+	(*ClusterConfig)(nil),         // 6: orrery.v1.ClusterConfig
+	(*Decision)(nil),              // 7: orrery.v1.Decision
+	(*FireTime)(nil),              // 8: orrery.v1.FireTime
+	(*Result)(nil),                // 9: orrery.v1.Result
+	(*AttemptRef)(nil),            // 10: orrery.v1.AttemptRef
+	(*Entry)(nil),                 // 11: orrery.v1.Entry
+	(*Ticket)(nil),                // 12: orrery.v1.Ticket
+	(*Command)(nil),               // 13: orrery.v1.Command
+	(*JobBase)(nil),               // 14: orrery.v1.JobBase
+	(*PutJob)(nil),                // 15: orrery.v1.PutJob
+	(*DeleteJob)(nil),             // 16: orrery.v1.DeleteJob
+	(*SetEnabled)(nil),            // 17: orrery.v1.SetEnabled
+	(*Fire)(nil),                  // 18: orrery.v1.Fire
+	(*FireItem)(nil),              // 19: orrery.v1.FireItem
+	(*Place)(nil),                 // 20: orrery.v1.Place
+	(*Trigger)(nil),               // 21: orrery.v1.Trigger
+	(*Manual)(nil),                // 22: orrery.v1.Manual
+	(*Backfill)(nil),              // 23: orrery.v1.Backfill
+	(*OutboxKey)(nil),             // 24: orrery.v1.OutboxKey
+	(*Assign)(nil),                // 25: orrery.v1.Assign
+	(*AssignItem)(nil),            // 26: orrery.v1.AssignItem
+	(*SlotAssignment)(nil),        // 27: orrery.v1.SlotAssignment
+	(*Finish)(nil),                // 28: orrery.v1.Finish
+	(*FinishItem)(nil),            // 29: orrery.v1.FinishItem
+	(*Lost)(nil),                  // 30: orrery.v1.Lost
+	(*LostItem)(nil),              // 31: orrery.v1.LostItem
+	(*Cancel)(nil),                // 32: orrery.v1.Cancel
+	(*Forget)(nil),                // 33: orrery.v1.Forget
+	(*ExpiredJob)(nil),            // 34: orrery.v1.ExpiredJob
+	(*SetClusterConfig)(nil),      // 35: orrery.v1.SetClusterConfig
+	(*SetPaused)(nil),             // 36: orrery.v1.SetPaused
+	(*RaiseVersion)(nil),          // 37: orrery.v1.RaiseVersion
+	(*ClearHistory)(nil),          // 38: orrery.v1.ClearHistory
+	(*Drained)(nil),               // 39: orrery.v1.Drained
+	(*Answer)(nil),                // 40: orrery.v1.Answer
+	(*StateMeta)(nil),             // 41: orrery.v1.StateMeta
+	(*JobRecord)(nil),             // 42: orrery.v1.JobRecord
+	(*JobState)(nil),              // 43: orrery.v1.JobState
+	(*ExecutionRecord)(nil),       // 44: orrery.v1.ExecutionRecord
+	(*Parent)(nil),                // 45: orrery.v1.Parent
+	(*SlotRecord)(nil),            // 46: orrery.v1.SlotRecord
+	(*AttemptRecord)(nil),         // 47: orrery.v1.AttemptRecord
+	(*OutboxRow)(nil),             // 48: orrery.v1.OutboxRow
+	(*TreeRecord)(nil),            // 49: orrery.v1.TreeRecord
+	(*RequestRecord)(nil),         // 50: orrery.v1.RequestRecord
+	(*Notification)(nil),          // 51: orrery.v1.Notification
+	(*DayCount)(nil),              // 52: orrery.v1.DayCount
+	(*SnapshotHeader)(nil),        // 53: orrery.v1.SnapshotHeader
+	(*SnapshotChunk)(nil),         // 54: orrery.v1.SnapshotChunk
+	(*SnapshotTrailer)(nil),       // 55: orrery.v1.SnapshotTrailer
+	(*Event)(nil),                 // 56: orrery.v1.Event
+	(*Envelope)(nil),              // 57: orrery.v1.Envelope
+	(*Heartbeat)(nil),             // 58: orrery.v1.Heartbeat
+	(*HeldAttempt)(nil),           // 59: orrery.v1.HeldAttempt
+	(*HeartbeatGranted)(nil),      // 60: orrery.v1.HeartbeatGranted
+	(*NotLeader)(nil),             // 61: orrery.v1.NotLeader
+	(*LeaderKnown)(nil),           // 62: orrery.v1.LeaderKnown
+	(*AskLeader)(nil),             // 63: orrery.v1.AskLeader
+	(*RunAttempt)(nil),            // 64: orrery.v1.RunAttempt
+	(*AttemptStarted)(nil),        // 65: orrery.v1.AttemptStarted
+	(*AttemptRefused)(nil),        // 66: orrery.v1.AttemptRefused
+	(*CancelAttempt)(nil),         // 67: orrery.v1.CancelAttempt
+	(*UpdateAttempt)(nil),         // 68: orrery.v1.UpdateAttempt
+	(*AttemptDone)(nil),           // 69: orrery.v1.AttemptDone
+	(*AttemptDoneAck)(nil),        // 70: orrery.v1.AttemptDoneAck
+	(*ClientRequest)(nil),         // 71: orrery.v1.ClientRequest
+	(*ClientReply)(nil),           // 72: orrery.v1.ClientReply
+	(*Request)(nil),               // 73: orrery.v1.Request
+	(*PutJobRequest)(nil),         // 74: orrery.v1.PutJobRequest
+	(*JobRequest)(nil),            // 75: orrery.v1.JobRequest
+	(*ToggleRequest)(nil),         // 76: orrery.v1.ToggleRequest
+	(*RunRequest)(nil),            // 77: orrery.v1.RunRequest
+	(*ClearHistoryRequest)(nil),   // 78: orrery.v1.ClearHistoryRequest
+	(*BackfillRequest)(nil),       // 79: orrery.v1.BackfillRequest
+	(*CancelRequest)(nil),         // 80: orrery.v1.CancelRequest
+	(*PauseRequest)(nil),          // 81: orrery.v1.PauseRequest
+	(*GetJobRequest)(nil),         // 82: orrery.v1.GetJobRequest
+	(*StatusRequest)(nil),         // 83: orrery.v1.StatusRequest
+	(*StatsRequest)(nil),          // 84: orrery.v1.StatsRequest
+	(*ListJobsRequest)(nil),       // 85: orrery.v1.ListJobsRequest
+	(*ListExecutionsRequest)(nil), // 86: orrery.v1.ListExecutionsRequest
+	(*GetExecutionRequest)(nil),   // 87: orrery.v1.GetExecutionRequest
+	(*Response)(nil),              // 88: orrery.v1.Response
+	(*JobView)(nil),               // 89: orrery.v1.JobView
+	(*NotedAttempt)(nil),          // 90: orrery.v1.NotedAttempt
+	nil,                           // 91: orrery.v1.Job.TagsEntry
+	nil,                           // 92: orrery.v1.Job.MetadataEntry
+	nil,                           // 93: orrery.v1.Job.LabelsEntry
+	nil,                           // 94: orrery.v1.Job.ExecutorConfigEntry
+	nil,                           // 95: orrery.v1.Job.ProcessorsEntry
+	nil,                           // 96: orrery.v1.Webhook.HeadersEntry
+	nil,                           // 97: orrery.v1.Processor.ConfigEntry
+	nil,                           // 98: orrery.v1.RunAttempt.ExecutorConfigEntry
+	nil,                           // 99: orrery.v1.RunAttempt.ProcessorsEntry
+	nil,                           // 100: orrery.v1.ListJobsRequest.MetadataEntry
+	nil,                           // 101: orrery.v1.ListJobsRequest.LabelsEntry
 }
 var file_orrery_proto_depIdxs = []int32{
-	87,  // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
-	88,  // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
-	89,  // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
+	91,  // 0: orrery.v1.Job.tags:type_name -> orrery.v1.Job.TagsEntry
+	92,  // 1: orrery.v1.Job.metadata:type_name -> orrery.v1.Job.MetadataEntry
+	93,  // 2: orrery.v1.Job.labels:type_name -> orrery.v1.Job.LabelsEntry
 	1,   // 3: orrery.v1.Job.retry:type_name -> orrery.v1.Retry
 	2,   // 4: orrery.v1.Job.needs:type_name -> orrery.v1.Need
-	90,  // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
-	91,  // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
-	92,  // 7: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
-	6,   // 8: orrery.v1.Decision.fires:type_name -> orrery.v1.FireTime
-	10,  // 9: orrery.v1.Entry.ticket:type_name -> orrery.v1.Ticket
-	11,  // 10: orrery.v1.Entry.commands:type_name -> orrery.v1.Command
-	13,  // 11: orrery.v1.Command.put_job:type_name -> orrery.v1.PutJob
-	14,  // 12: orrery.v1.Command.delete_job:type_name -> orrery.v1.DeleteJob
-	15,  // 13: orrery.v1.Command.set_enabled:type_name -> orrery.v1.SetEnabled
-	16,  // 14: orrery.v1.Command.fire:type_name -> orrery.v1.Fire
-	19,  // 15: orrery.v1.Command.trigger:type_name -> orrery.v1.Trigger
-	23,  // 16: orrery.v1.Command.assign:type_name -> orrery.v1.Assign
-	26,  // 17: orrery.v1.Command.finish:type_name -> orrery.v1.Finish
-	28,  // 18: orrery.v1.Command.lost:type_name -> orrery.v1.Lost
-	30,  // 19: orrery.v1.Command.cancel:type_name -> orrery.v1.Cancel
-	31,  // 20: orrery.v1.Command.forget:type_name -> orrery.v1.Forget
-	33,  // 21: orrery.v1.Command.set_cluster_config:type_name -> orrery.v1.SetClusterConfig
-	34,  // 22: orrery.v1.Command.set_paused:type_name -> orrery.v1.SetPaused
-	35,  // 23: orrery.v1.Command.raise_version:type_name -> orrery.v1.RaiseVersion
-	37,  // 24: orrery.v1.Command.drained:type_name -> orrery.v1.Drained
-	36,  // 25: orrery.v1.Command.clear_history:type_name -> orrery.v1.ClearHistory
-	0,   // 26: orrery.v1.PutJob.job:type_name -> orrery.v1.Job
-	12,  // 27: orrery.v1.PutJob.base:type_name -> orrery.v1.JobBase
-	5,   // 28: orrery.v1.PutJob.settle:type_name -> orrery.v1.Decision
-	12,  // 29: orrery.v1.DeleteJob.base:type_name -> orrery.v1.JobBase
-	5,   // 30: orrery.v1.DeleteJob.settle:type_name -> orrery.v1.Decision
-	12,  // 31: orrery.v1.SetEnabled.base:type_name -> orrery.v1.JobBase
-	5,   // 32: orrery.v1.SetEnabled.settle:type_name -> orrery.v1.Decision
-	17,  // 33: orrery.v1.Fire.items:type_name -> orrery.v1.FireItem
-	5,   // 34: orrery.v1.FireItem.decision:type_name -> orrery.v1.Decision
-	18,  // 35: orrery.v1.FireItem.members:type_name -> orrery.v1.Place
-	20,  // 36: orrery.v1.Trigger.manual:type_name -> orrery.v1.Manual
-	22,  // 37: orrery.v1.Trigger.chain:type_name -> orrery.v1.OutboxKey
-	21,  // 38: orrery.v1.Trigger.backfill:type_name -> orrery.v1.Backfill
-	24,  // 39: orrery.v1.Assign.items:type_name -> orrery.v1.AssignItem
-	25,  // 40: orrery.v1.AssignItem.slots:type_name -> orrery.v1.SlotAssignment
-	18,  // 41: orrery.v1.SlotAssignment.place:type_name -> orrery.v1.Place
-	27,  // 42: orrery.v1.Finish.items:type_name -> orrery.v1.FinishItem
-	8,   // 43: orrery.v1.FinishItem.attempt:type_name -> orrery.v1.AttemptRef
-	7,   // 44: orrery.v1.FinishItem.result:type_name -> orrery.v1.Result
-	29,  // 45: orrery.v1.Lost.items:type_name -> orrery.v1.LostItem
-	8,   // 46: orrery.v1.LostItem.attempt:type_name -> orrery.v1.AttemptRef
-	32,  // 47: orrery.v1.Forget.expired:type_name -> orrery.v1.ExpiredJob
-	4,   // 48: orrery.v1.SetClusterConfig.config:type_name -> orrery.v1.ClusterConfig
-	4,   // 49: orrery.v1.StateMeta.config:type_name -> orrery.v1.ClusterConfig
-	0,   // 50: orrery.v1.JobRecord.job:type_name -> orrery.v1.Job
-	43,  // 51: orrery.v1.ExecutionRecord.parents:type_name -> orrery.v1.Parent
-	44,  // 52: orrery.v1.ExecutionRecord.slots:type_name -> orrery.v1.SlotRecord
-	45,  // 53: orrery.v1.SlotRecord.attempts:type_name -> orrery.v1.AttemptRecord
-	7,   // 54: orrery.v1.AttemptRecord.result:type_name -> orrery.v1.Result
-	22,  // 55: orrery.v1.OutboxRow.key:type_name -> orrery.v1.OutboxKey
-	43,  // 56: orrery.v1.OutboxRow.parents:type_name -> orrery.v1.Parent
-	43,  // 57: orrery.v1.TreeRecord.ended:type_name -> orrery.v1.Parent
-	38,  // 58: orrery.v1.RequestRecord.answer:type_name -> orrery.v1.Answer
-	8,   // 59: orrery.v1.Event.attempt:type_name -> orrery.v1.AttemptRef
-	56,  // 60: orrery.v1.Heartbeat.held:type_name -> orrery.v1.HeldAttempt
-	8,   // 61: orrery.v1.HeldAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,   // 62: orrery.v1.RunAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	93,  // 63: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
-	94,  // 64: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
-	43,  // 65: orrery.v1.RunAttempt.parents:type_name -> orrery.v1.Parent
-	8,   // 66: orrery.v1.AttemptStarted.attempt:type_name -> orrery.v1.AttemptRef
-	8,   // 67: orrery.v1.AttemptRefused.attempt:type_name -> orrery.v1.AttemptRef
-	8,   // 68: orrery.v1.CancelAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,   // 69: orrery.v1.UpdateAttempt.attempt:type_name -> orrery.v1.AttemptRef
-	8,   // 70: orrery.v1.AttemptDone.attempt:type_name -> orrery.v1.AttemptRef
-	7,   // 71: orrery.v1.AttemptDone.result:type_name -> orrery.v1.Result
-	70,  // 72: orrery.v1.ClientRequest.request:type_name -> orrery.v1.Request
-	84,  // 73: orrery.v1.ClientReply.response:type_name -> orrery.v1.Response
-	71,  // 74: orrery.v1.Request.put_job:type_name -> orrery.v1.PutJobRequest
-	72,  // 75: orrery.v1.Request.delete_job:type_name -> orrery.v1.JobRequest
-	73,  // 76: orrery.v1.Request.toggle:type_name -> orrery.v1.ToggleRequest
-	74,  // 77: orrery.v1.Request.run:type_name -> orrery.v1.RunRequest
-	77,  // 78: orrery.v1.Request.cancel:type_name -> orrery.v1.CancelRequest
-	78,  // 79: orrery.v1.Request.pause:type_name -> orrery.v1.PauseRequest
-	33,  // 80: orrery.v1.Request.config:type_name -> orrery.v1.SetClusterConfig
-	79,  // 81: orrery.v1.Request.get_job:type_name -> orrery.v1.GetJobRequest
-	81,  // 82: orrery.v1.Request.list_jobs:type_name -> orrery.v1.ListJobsRequest
-	82,  // 83: orrery.v1.Request.list_executions:type_name -> orrery.v1.ListExecutionsRequest
-	83,  // 84: orrery.v1.Request.get_execution:type_name -> orrery.v1.GetExecutionRequest
-	76,  // 85: orrery.v1.Request.backfill:type_name -> orrery.v1.BackfillRequest
-	80,  // 86: orrery.v1.Request.status:type_name -> orrery.v1.StatusRequest
-	75,  // 87: orrery.v1.Request.clear_history:type_name -> orrery.v1.ClearHistoryRequest
-	0,   // 88: orrery.v1.PutJobRequest.job:type_name -> orrery.v1.Job
-	95,  // 89: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
-	96,  // 90: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
-	38,  // 91: orrery.v1.Response.answer:type_name -> orrery.v1.Answer
-	85,  // 92: orrery.v1.Response.jobs:type_name -> orrery.v1.JobView
-	42,  // 93: orrery.v1.Response.executions:type_name -> orrery.v1.ExecutionRecord
-	4,   // 94: orrery.v1.Response.config:type_name -> orrery.v1.ClusterConfig
-	40,  // 95: orrery.v1.JobView.record:type_name -> orrery.v1.JobRecord
-	41,  // 96: orrery.v1.JobView.state:type_name -> orrery.v1.JobState
-	61,  // 97: orrery.v1.NotedAttempt.run:type_name -> orrery.v1.RunAttempt
-	7,   // 98: orrery.v1.NotedAttempt.result:type_name -> orrery.v1.Result
-	3,   // 99: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	3,   // 100: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
-	101, // [101:101] is the sub-list for method output_type
-	101, // [101:101] is the sub-list for method input_type
-	101, // [101:101] is the sub-list for extension type_name
-	101, // [101:101] is the sub-list for extension extendee
-	0,   // [0:101] is the sub-list for field type_name
+	94,  // 5: orrery.v1.Job.executor_config:type_name -> orrery.v1.Job.ExecutorConfigEntry
+	95,  // 6: orrery.v1.Job.processors:type_name -> orrery.v1.Job.ProcessorsEntry
+	3,   // 7: orrery.v1.Job.notify:type_name -> orrery.v1.Notify
+	4,   // 8: orrery.v1.Notify.before:type_name -> orrery.v1.Webhook
+	4,   // 9: orrery.v1.Notify.after:type_name -> orrery.v1.Webhook
+	96,  // 10: orrery.v1.Webhook.headers:type_name -> orrery.v1.Webhook.HeadersEntry
+	97,  // 11: orrery.v1.Processor.config:type_name -> orrery.v1.Processor.ConfigEntry
+	8,   // 12: orrery.v1.Decision.fires:type_name -> orrery.v1.FireTime
+	12,  // 13: orrery.v1.Entry.ticket:type_name -> orrery.v1.Ticket
+	13,  // 14: orrery.v1.Entry.commands:type_name -> orrery.v1.Command
+	15,  // 15: orrery.v1.Command.put_job:type_name -> orrery.v1.PutJob
+	16,  // 16: orrery.v1.Command.delete_job:type_name -> orrery.v1.DeleteJob
+	17,  // 17: orrery.v1.Command.set_enabled:type_name -> orrery.v1.SetEnabled
+	18,  // 18: orrery.v1.Command.fire:type_name -> orrery.v1.Fire
+	21,  // 19: orrery.v1.Command.trigger:type_name -> orrery.v1.Trigger
+	25,  // 20: orrery.v1.Command.assign:type_name -> orrery.v1.Assign
+	28,  // 21: orrery.v1.Command.finish:type_name -> orrery.v1.Finish
+	30,  // 22: orrery.v1.Command.lost:type_name -> orrery.v1.Lost
+	32,  // 23: orrery.v1.Command.cancel:type_name -> orrery.v1.Cancel
+	33,  // 24: orrery.v1.Command.forget:type_name -> orrery.v1.Forget
+	35,  // 25: orrery.v1.Command.set_cluster_config:type_name -> orrery.v1.SetClusterConfig
+	36,  // 26: orrery.v1.Command.set_paused:type_name -> orrery.v1.SetPaused
+	37,  // 27: orrery.v1.Command.raise_version:type_name -> orrery.v1.RaiseVersion
+	39,  // 28: orrery.v1.Command.drained:type_name -> orrery.v1.Drained
+	38,  // 29: orrery.v1.Command.clear_history:type_name -> orrery.v1.ClearHistory
+	0,   // 30: orrery.v1.PutJob.job:type_name -> orrery.v1.Job
+	14,  // 31: orrery.v1.PutJob.base:type_name -> orrery.v1.JobBase
+	7,   // 32: orrery.v1.PutJob.settle:type_name -> orrery.v1.Decision
+	14,  // 33: orrery.v1.DeleteJob.base:type_name -> orrery.v1.JobBase
+	7,   // 34: orrery.v1.DeleteJob.settle:type_name -> orrery.v1.Decision
+	14,  // 35: orrery.v1.SetEnabled.base:type_name -> orrery.v1.JobBase
+	7,   // 36: orrery.v1.SetEnabled.settle:type_name -> orrery.v1.Decision
+	19,  // 37: orrery.v1.Fire.items:type_name -> orrery.v1.FireItem
+	7,   // 38: orrery.v1.FireItem.decision:type_name -> orrery.v1.Decision
+	20,  // 39: orrery.v1.FireItem.members:type_name -> orrery.v1.Place
+	22,  // 40: orrery.v1.Trigger.manual:type_name -> orrery.v1.Manual
+	24,  // 41: orrery.v1.Trigger.chain:type_name -> orrery.v1.OutboxKey
+	23,  // 42: orrery.v1.Trigger.backfill:type_name -> orrery.v1.Backfill
+	26,  // 43: orrery.v1.Assign.items:type_name -> orrery.v1.AssignItem
+	27,  // 44: orrery.v1.AssignItem.slots:type_name -> orrery.v1.SlotAssignment
+	20,  // 45: orrery.v1.SlotAssignment.place:type_name -> orrery.v1.Place
+	29,  // 46: orrery.v1.Finish.items:type_name -> orrery.v1.FinishItem
+	10,  // 47: orrery.v1.FinishItem.attempt:type_name -> orrery.v1.AttemptRef
+	9,   // 48: orrery.v1.FinishItem.result:type_name -> orrery.v1.Result
+	31,  // 49: orrery.v1.Lost.items:type_name -> orrery.v1.LostItem
+	10,  // 50: orrery.v1.LostItem.attempt:type_name -> orrery.v1.AttemptRef
+	34,  // 51: orrery.v1.Forget.expired:type_name -> orrery.v1.ExpiredJob
+	6,   // 52: orrery.v1.SetClusterConfig.config:type_name -> orrery.v1.ClusterConfig
+	6,   // 53: orrery.v1.StateMeta.config:type_name -> orrery.v1.ClusterConfig
+	0,   // 54: orrery.v1.JobRecord.job:type_name -> orrery.v1.Job
+	45,  // 55: orrery.v1.ExecutionRecord.parents:type_name -> orrery.v1.Parent
+	46,  // 56: orrery.v1.ExecutionRecord.slots:type_name -> orrery.v1.SlotRecord
+	47,  // 57: orrery.v1.SlotRecord.attempts:type_name -> orrery.v1.AttemptRecord
+	9,   // 58: orrery.v1.AttemptRecord.result:type_name -> orrery.v1.Result
+	24,  // 59: orrery.v1.OutboxRow.key:type_name -> orrery.v1.OutboxKey
+	45,  // 60: orrery.v1.OutboxRow.parents:type_name -> orrery.v1.Parent
+	45,  // 61: orrery.v1.TreeRecord.ended:type_name -> orrery.v1.Parent
+	40,  // 62: orrery.v1.RequestRecord.answer:type_name -> orrery.v1.Answer
+	4,   // 63: orrery.v1.Notification.webhook:type_name -> orrery.v1.Webhook
+	10,  // 64: orrery.v1.Event.attempt:type_name -> orrery.v1.AttemptRef
+	59,  // 65: orrery.v1.Heartbeat.held:type_name -> orrery.v1.HeldAttempt
+	10,  // 66: orrery.v1.HeldAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	10,  // 67: orrery.v1.RunAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	98,  // 68: orrery.v1.RunAttempt.executor_config:type_name -> orrery.v1.RunAttempt.ExecutorConfigEntry
+	99,  // 69: orrery.v1.RunAttempt.processors:type_name -> orrery.v1.RunAttempt.ProcessorsEntry
+	45,  // 70: orrery.v1.RunAttempt.parents:type_name -> orrery.v1.Parent
+	10,  // 71: orrery.v1.AttemptStarted.attempt:type_name -> orrery.v1.AttemptRef
+	10,  // 72: orrery.v1.AttemptRefused.attempt:type_name -> orrery.v1.AttemptRef
+	10,  // 73: orrery.v1.CancelAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	10,  // 74: orrery.v1.UpdateAttempt.attempt:type_name -> orrery.v1.AttemptRef
+	10,  // 75: orrery.v1.AttemptDone.attempt:type_name -> orrery.v1.AttemptRef
+	9,   // 76: orrery.v1.AttemptDone.result:type_name -> orrery.v1.Result
+	73,  // 77: orrery.v1.ClientRequest.request:type_name -> orrery.v1.Request
+	88,  // 78: orrery.v1.ClientReply.response:type_name -> orrery.v1.Response
+	74,  // 79: orrery.v1.Request.put_job:type_name -> orrery.v1.PutJobRequest
+	75,  // 80: orrery.v1.Request.delete_job:type_name -> orrery.v1.JobRequest
+	76,  // 81: orrery.v1.Request.toggle:type_name -> orrery.v1.ToggleRequest
+	77,  // 82: orrery.v1.Request.run:type_name -> orrery.v1.RunRequest
+	80,  // 83: orrery.v1.Request.cancel:type_name -> orrery.v1.CancelRequest
+	81,  // 84: orrery.v1.Request.pause:type_name -> orrery.v1.PauseRequest
+	35,  // 85: orrery.v1.Request.config:type_name -> orrery.v1.SetClusterConfig
+	82,  // 86: orrery.v1.Request.get_job:type_name -> orrery.v1.GetJobRequest
+	85,  // 87: orrery.v1.Request.list_jobs:type_name -> orrery.v1.ListJobsRequest
+	86,  // 88: orrery.v1.Request.list_executions:type_name -> orrery.v1.ListExecutionsRequest
+	87,  // 89: orrery.v1.Request.get_execution:type_name -> orrery.v1.GetExecutionRequest
+	79,  // 90: orrery.v1.Request.backfill:type_name -> orrery.v1.BackfillRequest
+	83,  // 91: orrery.v1.Request.status:type_name -> orrery.v1.StatusRequest
+	78,  // 92: orrery.v1.Request.clear_history:type_name -> orrery.v1.ClearHistoryRequest
+	84,  // 93: orrery.v1.Request.stats:type_name -> orrery.v1.StatsRequest
+	0,   // 94: orrery.v1.PutJobRequest.job:type_name -> orrery.v1.Job
+	100, // 95: orrery.v1.ListJobsRequest.metadata:type_name -> orrery.v1.ListJobsRequest.MetadataEntry
+	101, // 96: orrery.v1.ListJobsRequest.labels:type_name -> orrery.v1.ListJobsRequest.LabelsEntry
+	40,  // 97: orrery.v1.Response.answer:type_name -> orrery.v1.Answer
+	89,  // 98: orrery.v1.Response.jobs:type_name -> orrery.v1.JobView
+	44,  // 99: orrery.v1.Response.executions:type_name -> orrery.v1.ExecutionRecord
+	6,   // 100: orrery.v1.Response.config:type_name -> orrery.v1.ClusterConfig
+	52,  // 101: orrery.v1.Response.days:type_name -> orrery.v1.DayCount
+	42,  // 102: orrery.v1.JobView.record:type_name -> orrery.v1.JobRecord
+	43,  // 103: orrery.v1.JobView.state:type_name -> orrery.v1.JobState
+	64,  // 104: orrery.v1.NotedAttempt.run:type_name -> orrery.v1.RunAttempt
+	9,   // 105: orrery.v1.NotedAttempt.result:type_name -> orrery.v1.Result
+	5,   // 106: orrery.v1.Job.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	5,   // 107: orrery.v1.RunAttempt.ProcessorsEntry.value:type_name -> orrery.v1.Processor
+	108, // [108:108] is the sub-list for method output_type
+	108, // [108:108] is the sub-list for method input_type
+	108, // [108:108] is the sub-list for extension type_name
+	108, // [108:108] is the sub-list for extension extendee
+	0,   // [0:108] is the sub-list for field type_name
 }
 
 func init() { file_orrery_proto_init() }
@@ -8030,7 +8388,7 @@ func file_orrery_proto_init() {
 	if File_orrery_proto != nil {
 		return
 	}
-	file_orrery_proto_msgTypes[11].OneofWrappers = []any{
+	file_orrery_proto_msgTypes[13].OneofWrappers = []any{
 		(*Command_PutJob)(nil),
 		(*Command_DeleteJob)(nil),
 		(*Command_SetEnabled)(nil),
@@ -8047,12 +8405,12 @@ func file_orrery_proto_init() {
 		(*Command_Drained)(nil),
 		(*Command_ClearHistory)(nil),
 	}
-	file_orrery_proto_msgTypes[19].OneofWrappers = []any{
+	file_orrery_proto_msgTypes[21].OneofWrappers = []any{
 		(*Trigger_Manual)(nil),
 		(*Trigger_Chain)(nil),
 		(*Trigger_Backfill)(nil),
 	}
-	file_orrery_proto_msgTypes[70].OneofWrappers = []any{
+	file_orrery_proto_msgTypes[73].OneofWrappers = []any{
 		(*Request_PutJob)(nil),
 		(*Request_DeleteJob)(nil),
 		(*Request_Toggle)(nil),
@@ -8067,6 +8425,7 @@ func file_orrery_proto_init() {
 		(*Request_Backfill)(nil),
 		(*Request_Status)(nil),
 		(*Request_ClearHistory)(nil),
+		(*Request_Stats)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
@@ -8074,7 +8433,7 @@ func file_orrery_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_orrery_proto_rawDesc), len(file_orrery_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   97,
+			NumMessages:   102,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
