@@ -6,8 +6,7 @@ import "time"
 
 // Config is all that can be configured. The name of each key, in the file and as a
 // flag, stands in its tag; the environment has it in capitals with ORRERY_ before and
-// underscores for dashes. Fields hold their values as they were given: what a value
-// means together with others is resolved by [Config.Check].
+// underscores for dashes. [Load] fills it and [Config.Check] says what cannot be meant.
 type Config struct {
 	Dev    bool `koanf:"dev"`    // one server on loopback, in a fresh folder, ready in a second
 	Server bool `koanf:"server"` // votes, keeps the state, may lead
@@ -15,8 +14,8 @@ type Config struct {
 	NodeName   string            `koanf:"node-name"`  // "" is the host's name
 	Datacenter string            `koanf:"datacenter"` // a tag of every member
 	Region     string            `koanf:"region"`     // likewise
-	DataDir    string            `koanf:"data-dir"`
-	Tags       map[string]string `koanf:"tags"` // and `tag`, a list of key=value
+	DataDir    string            `koanf:"data-dir"`   // "" with dev: a fresh folder that goes with the agent
+	Tags       map[string]string `koanf:"tags"`       // and `tag`, a list of key=value
 
 	BindAddr         string `koanf:"bind-addr"` // of the gossip; a go-sockaddr template, port 8946
 	AdvertiseAddr    string `koanf:"advertise-addr"`
@@ -33,7 +32,7 @@ type Config struct {
 	RaftMultiplier       int           `koanf:"raft-multiplier"` // of raft's time-outs, 1 to 10
 	SerfReconnectTimeout time.Duration `koanf:"serf-reconnect-timeout"`
 
-	Encrypt        string `koanf:"encrypt"`         // base64 of 32 bytes: one secret for gossip and members' certificates
+	Encrypt        string `koanf:"encrypt"`         // base64 of 16, 24 or 32 bytes: one secret for gossip and members' certificates
 	Insecure       bool   `koanf:"insecure"`        // no secret, no tokens, and the operator knows
 	AllowAnonymous bool   `koanf:"allow-anonymous"` // the API without tokens beyond loopback
 
