@@ -39,6 +39,9 @@ func (s *State) Close() error { return s.kv.close() }
 // Index is that of the entry applied last, or of the snapshot restored since.
 func (s *State) Index() uint64 { return s.index }
 
+// Term is that of the same entry.
+func (s *State) Term() uint64 { return s.term }
+
 // Hash is equal on two servers that applied the same entries; that of the empty state
 // is 0.
 func (s *State) Hash() uint64 { return s.kv.hash() }
