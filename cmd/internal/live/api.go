@@ -1,0 +1,88 @@
+package live
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+)
+
+// StatusError is an answer of the API that is not one of success.
+type StatusError struct {
+	Status int
+	Text   string
+}
+
+func (e StatusError) Error() string { return fmt.Sprintf("%d: %s", e.Status, e.Text) }
+
+// Call asks the member's API. body is sent as JSON unless it is nil, and the answer is
+// read into answer unless that is nil. An answer that is none of success is a
+// [StatusError]; any other error says that nothing is known of what came of it.
+func (m *Member) Call(ctx context.Context, method, path string, body, answer any) error {
+	_, err := m.CallWith(ctx, method, path, nil, body, answer)
+	return err
+}
+
+// CallWith is Call with headers, and returns those of the answer.
+func (m *Member) CallWith(ctx context.Context, method, path string, header http.Header, body, answer any) (http.Header, error) {
+	var sent io.Reader
+	if body != nil {
+		text, err := json.Marshal(body)
+		if err != nil {
+			return nil, err
+		}
+		sent = bytes.NewReader(text)
+	}
+	r, err := http.NewRequestWithContext(ctx, method, m.URL()+path, sent)
+	if err != nil {
+		return nil, err
+	}
+	for name, values := range header {
+		r.Header[name] = values
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	response, err := m.cluster.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		return response.Header, err
+	}
+	if response.StatusCode/100 != 2 {
+		return response.Header, StatusError{response.StatusCode, strings.TrimSpace(string(text))}
+	}
+	if answer == nil {
+		return response.Header, nil
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return response.Header, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return response.Header, nil
+}
+
+// LeaderSeen is whom the member calls the leader; "": nobody.
+func (m *Member) LeaderSeen(ctx context.Context) (string, error) {
+	var leader struct{ Name string }
+	err := m.Call(ctx, "GET", "/v1/leader", nil, &leader)
+	if errors.As(err, new(StatusError)) {
+		return "", nil
+	}
+	return leader.Name, err
+}
+
+// Leads reports whether the member says that it leads.
+func (m *Member) Leads(ctx context.Context) (bool, error) {
+	err := m.Call(ctx, "GET", "/v1/isleader", nil, nil)
+	if errors.As(err, new(StatusError)) {
+		return false, nil
+	}
+	return err == nil, err
+}
