@@ -106,6 +106,8 @@ type ClusterConfig struct {
 	RequestsKept    int      `json:"requests_kept,omitempty"`
 	RequestsMaxAge  Duration `json:"requests_max_age,omitempty"`
 	DkronPlacement  bool     `json:"dkron_placement"`
+	NotifyBefore    bool     `json:"notify_before,omitempty" doc:"the members' webhooks are told when executions start"`
+	NotifyAfter     string   `json:"notify_after,omitempty" enum:"none,failure,all" doc:"and which have ended"`
 }
 
 // FromConfig is the settings as JSON has them.
@@ -114,16 +116,19 @@ func FromConfig(w orrery.ClusterConfig) ClusterConfig {
 		Zone: w.Zone, LostAfter: Duration(w.LostAfter), HeartbeatEvery: Duration(w.HeartbeatEvery), MisfireAfter: Duration(w.MisfireAfter),
 		MaxClockSkew: Duration(w.MaxClockSkew), HistoryMaxBytes: w.HistoryMaxBytes, HistoryMaxAge: Duration(w.HistoryMaxAge),
 		RequestsKept: w.RequestsKept, RequestsMaxAge: Duration(w.RequestsMaxAge), DkronPlacement: w.DkronPlacement,
+		NotifyBefore: w.Notify.Before, NotifyAfter: word(w.Notify.After),
 	}
 }
 
 // Words is the reverse of FromConfig.
-func (c ClusterConfig) Words() orrery.ClusterConfig {
-	return orrery.ClusterConfig{
+func (c ClusterConfig) Words() (orrery.ClusterConfig, error) {
+	w := orrery.ClusterConfig{
 		Zone: c.Zone, LostAfter: time.Duration(c.LostAfter), HeartbeatEvery: time.Duration(c.HeartbeatEvery), MisfireAfter: time.Duration(c.MisfireAfter),
 		MaxClockSkew: time.Duration(c.MaxClockSkew), HistoryMaxBytes: c.HistoryMaxBytes, HistoryMaxAge: time.Duration(c.HistoryMaxAge),
 		RequestsKept: c.RequestsKept, RequestsMaxAge: time.Duration(c.RequestsMaxAge), DkronPlacement: c.DkronPlacement,
+		Notify: orrery.ClusterNotify{Before: c.NotifyBefore},
 	}
+	return w, w.Notify.After.UnmarshalText([]byte(c.NotifyAfter))
 }
 
 // Declaration is a list of jobs as they are to be.

@@ -58,6 +58,7 @@ type Job struct {
 	Needs         []Need            `json:"needs,omitempty"`
 	Join          string            `json:"join,omitempty" enum:"all,any"`
 	History       int               `json:"history,omitempty" doc:"closed executions kept"`
+	Notify        *Notify           `json:"notify,omitempty"`
 
 	Version   uint64    `json:"version,omitempty" readOnly:"true" doc:"the ETag; If-Match asks that it is still so"`
 	CreatedAt time.Time `json:"created_at,omitzero" readOnly:"true"`
@@ -90,4 +91,18 @@ type Backoff struct {
 type Need struct {
 	Job string `json:"job"`
 	On  string `json:"on,omitempty" enum:"success,failure,lost,always"`
+}
+
+// Notify says who outside is told of the job's executions, and of which.
+type Notify struct {
+	On     string   `json:"on,omitempty" enum:"default,always,failure,never"`
+	Before *Webhook `json:"before,omitempty" doc:"told when an execution starts"`
+	After  *Webhook `json:"after,omitempty" doc:"told when an execution has ended"`
+}
+
+// Webhook is a request that is made of a receiver.
+type Webhook struct {
+	URL     string            `json:"url"`
+	Headers map[string]string `json:"headers,omitempty"`
+	Payload string            `json:"payload,omitempty" doc:"a template; empty: a summary in JSON"`
 }

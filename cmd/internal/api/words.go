@@ -24,6 +24,7 @@ func (j *Job) Words(cfg orrery.ClusterConfig) (orrery.Job, error) {
 		Timeout: time.Duration(j.Timeout), KillGrace: time.Duration(j.KillGrace),
 		StartDeadline: time.Duration(j.StartDeadline), Deadline: time.Duration(j.Deadline),
 		Needs: c.needs(j), Executor: j.Executor, ExecutorConfig: j.ExecutorConfig, Processors: j.Processors, History: j.History,
+		Notify: c.notify(j.Notify),
 	}
 	c.word(&w.Targets, j.Targets)
 	c.word(&w.QueueKeep, j.QueueKeep)
@@ -139,6 +140,22 @@ func (c *conversion) needs(j *Job) (w []orrery.Need) {
 	return []orrery.Need{parent}
 }
 
+func (c *conversion) notify(n *Notify) (w orrery.Notify) {
+	if n == nil {
+		return w
+	}
+	c.word(&w.On, n.On)
+	w.Before, w.After = n.Before.words(), n.After.words()
+	return w
+}
+
+func (h *Webhook) words() orrery.Webhook {
+	if h == nil {
+		return orrery.Webhook{}
+	}
+	return orrery.Webhook{URL: h.URL, Headers: h.Headers, Payload: h.Payload}
+}
+
 // FromWords is the definition of a job: what Words reads. Fields that are read only stay
 // zero.
 func FromWords(w orrery.Job) Job {
@@ -154,6 +171,7 @@ func FromWords(w orrery.Job) Job {
 		StartDeadline: Duration(w.StartDeadline), Deadline: Duration(w.Deadline),
 		OnLost: word(w.OnLost), Delivery: word(w.Delivery), Join: word(w.Join),
 		Executor: w.Executor, ExecutorConfig: w.ExecutorConfig, Processors: w.Processors, History: w.History,
+		Notify: fromNotify(w.Notify),
 	}
 	if j.Processors == nil {
 		j.Processors = map[string]map[string]string{} // as Dkron
@@ -207,4 +225,19 @@ func fromRetry(w orrery.Retry) *Retry {
 		return nil
 	}
 	return &r
+}
+
+func fromNotify(w orrery.Notify) *Notify {
+	n := Notify{On: word(w.On), Before: fromWebhook(w.Before), After: fromWebhook(w.After)}
+	if n == (Notify{}) {
+		return nil
+	}
+	return &n
+}
+
+func fromWebhook(w orrery.Webhook) *Webhook {
+	if w.URL == "" && w.Payload == "" && len(w.Headers) == 0 {
+		return nil
+	}
+	return &Webhook{URL: w.URL, Headers: w.Headers, Payload: w.Payload}
 }

@@ -67,6 +67,13 @@ func anyJob(t *rapid.T) orrery.Job {
 	for _, job := range slices.Sorted(maps.Keys(needed)) {
 		j.Needs = append(j.Needs, orrery.Need{Job: job, On: orrery.NeedOn(needed[job])})
 	}
+	hook := rapid.Custom(func(t *rapid.T) orrery.Webhook {
+		if rapid.Bool().Draw(t, "none") {
+			return orrery.Webhook{}
+		}
+		return orrery.Webhook{URL: "https://example.org/hook", Headers: pairs.Draw(t, "headers"), Payload: texts.Draw(t, "payload")}
+	})
+	j.Notify = orrery.Notify{On: enum(t, orrery.NotifyNever, "notify"), Before: hook.Draw(t, "before"), After: hook.Draw(t, "after")}
 	if rapid.Bool().Draw(t, "processors") {
 		j.Processors = map[string]map[string]string{"files": pairs.Draw(t, "files")}
 	}
@@ -241,4 +248,27 @@ func TestYAMLErrorsSayWhere(t *testing.T) {
 			t.Errorf("%q: %v", text, err)
 		}
 	}
+}
+
+func TestSettingsSurviveTheirWriting(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := orrery.ClusterConfig{
+			Zone: texts.Draw(t, "zone"), LostAfter: spans.Draw(t, "lost"), HeartbeatEvery: spans.Draw(t, "heartbeat"), MisfireAfter: spans.Draw(t, "misfire"),
+			MaxClockSkew: spans.Draw(t, "skew"), HistoryMaxBytes: rapid.Int64().Draw(t, "bytes"), HistoryMaxAge: spans.Draw(t, "age"),
+			RequestsKept: rapid.Int().Draw(t, "kept"), RequestsMaxAge: spans.Draw(t, "requests"), DkronPlacement: rapid.Bool().Draw(t, "placement"),
+			Notify: orrery.ClusterNotify{Before: rapid.Bool().Draw(t, "before"), After: enum(t, orrery.NotifyEndsAll, "after")},
+		}
+		written, err := json.Marshal(FromConfig(want))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var c ClusterConfig
+		if _, err := Decode(written, &c); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Words()
+		if err != nil || got != want {
+			t.Fatalf("%v\n%s", err, cmp.Diff(want, got))
+		}
+	})
 }
