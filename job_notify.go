@@ -41,6 +41,9 @@ type ClusterNotify struct {
 	After  NotifyEnds
 }
 
+// Validate says what can never work: nil, or an Error with code Invalid.
+func (c ClusterNotify) Validate() error { return notifyEndWords.check(c.After) }
+
 // NotifyEnds says which ends of executions are told.
 type NotifyEnds uint8
 

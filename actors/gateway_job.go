@@ -187,6 +187,9 @@ func checkConfig(c orrery.ClusterConfig) error {
 	if c.HistoryMaxBytes < 0 || c.RequestsKept < 0 {
 		return orrery.Invalidf("history_max_bytes %d, requests_kept %d: expected 0, for the default, or more", c.HistoryMaxBytes, c.RequestsKept)
 	}
+	if err := c.Notify.Validate(); err != nil {
+		return err
+	}
 	c = c.WithDefaults()
 	if c.LostAfter < minHeartbeats*c.HeartbeatEvery {
 		return orrery.Invalidf("lost_after: %v: expected at least %d times heartbeat_every, which is %v", c.LostAfter, minHeartbeats, c.HeartbeatEvery)

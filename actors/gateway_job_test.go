@@ -190,6 +190,7 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		"the defaults":               {func(*orrery.ClusterConfig) {}, ""},
 		"a negative span":            {func(c *orrery.ClusterConfig) { c.MisfireAfter = -1 }, "misfire_after: -1ns: expected 0"},
 		"a negative bound":           {func(c *orrery.ClusterConfig) { c.RequestsKept = -1 }, "requests_kept -1"},
+		"a word that is none":        {func(c *orrery.ClusterConfig) { c.Notify.After = 3 }, "notify.after 3: expected none, failure or all"},
 		"negative bytes":             {func(c *orrery.ClusterConfig) { c.HistoryMaxBytes = -1 }, "history_max_bytes -1"},
 		"lost before three beats":    {func(c *orrery.ClusterConfig) { c.LostAfter = 2 * time.Second }, "at least 3 times heartbeat_every"},
 		"a zone that does not exist": {func(c *orrery.ClusterConfig) { c.Zone = "Europe/Atlantis" }, "zone: "},

@@ -58,6 +58,8 @@ func kindOf(r *orrerypb.Request) requestKind {
 		return readKind(b.ListExecutions.GetConsistent())
 	case *orrerypb.Request_GetExecution:
 		return readKind(b.GetExecution.GetConsistent())
+	case *orrerypb.Request_Stats:
+		return readKind(b.Stats.GetConsistent())
 	case *orrerypb.Request_Status:
 		return readKind(b.Status.GetConsistent())
 	case nil:

@@ -266,11 +266,12 @@ type OutboxRead struct {
 	Rows []*orrerypb.OutboxRow
 }
 
-// ReadNotifications asks for what waits in the notification outbox. It answers
-// NotificationsRead.
+// ReadNotifications asks for what waits in the notification outbox, by id, after a given
+// one. It answers NotificationsRead.
 type ReadNotifications struct {
 	ReplyTo string
 	Ref     uint64
+	After   uint64
 	Limit   int
 }
 

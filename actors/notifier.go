@@ -1,18 +1,23 @@
 package actors
 
 import (
-	"maps"
+	"cmp"
+	"container/heap"
 	"slices"
 	"time"
 
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
+	"orrery/store"
 )
 
 const (
 	// maxNotices bounds the effects on their way at once: a receiver that hangs holds
 	// up as many, not the memory of the leader.
 	maxNotices = 64
+
+	// noticePage is how many rows are read at once.
+	noticePage = 256
 
 	// noticePause is the wait before the second try of an effect, doubled with each
 	// further one up to noticePauseMax.
@@ -42,8 +47,9 @@ type Notify interface {
 
 // NotifyDone says that an effect was had, or why not.
 type NotifyDone struct {
-	ID  uint64
-	Err string // "": it was
+	ID    uint64
+	Err   string // "": it was
+	Final bool   // with Err: trying again would change nothing
 }
 
 // NotificationDropped is emitted when an effect was given up.
@@ -62,16 +68,23 @@ type notifierWake struct{}
 //	row read ──▶ waiting ──room──▶ sent ──NotifyDone ok──▶ done ──Drained applied──▶ gone
 //	                ▲                ├──NotifyDone error──┐  ▲
 //	                │                └──no answer─────────┤  │
-//	                └──────────────pause──────────────────┴──┴─ too old
+//	                └──────────────pause──────────────────┴──┴─ too old, or for good
+//
+// A row is read once a leadership, in the order of their ids: however many wait for a
+// receiver that is gone, a new one costs what it costs alone.
 type Notifier struct {
 	env  Env
 	port Notify
 
-	term    uint64 // 0: idle
-	clock   leaderClock
-	notices map[uint64]*notice // rows of the outbox that were read, by id
-	sent    int                // of them
-	fresh   bool               // nothing was read under this leadership yet
+	term  uint64 // 0: idle
+	clock leaderClock
+	fresh bool // nothing was read under this leadership yet
+
+	notices map[uint64]*notice // rows that were read and are not gone, by id
+	last    uint64             // id of the row read last
+	waiting waitingNotices     // of the notices, by the moment that they wait for
+	sent    []*notice          // likewise, at most maxNotices
+	done    []uint64           // likewise, to be drained
 
 	reading  uint64   // the question that is open; 0: none
 	draining uint64   // the Drained that is open; 0: none
@@ -86,6 +99,7 @@ type notice struct {
 	step  noticeStep
 	tries int
 	from  time.Duration // by Boot; waiting: not to be sent before; sent: not waited for longer
+	gone  bool          // the state has dropped it
 }
 
 type noticeStep uint8
@@ -113,16 +127,15 @@ func (n *Notifier) Receive(msg any) {
 	case LeadershipLost:
 		n.rest()
 	case Happened:
-		n.read()
+		n.happened(m.Events)
 	case NotificationsRead:
 		n.note(m.Notifications)
 	case NotifyDone:
-		n.done(m)
+		n.answered(m)
 	case Proposed:
 		n.drain(m.Fate == FateApplied)
 	case notifierWake:
 		n.work()
-		n.read() // there may be room again
 	default:
 		unexpected(NotifierName, msg)
 	}
@@ -149,8 +162,7 @@ func (n *Notifier) stale(msg any) bool {
 // rest drops all: what is sent and not yet drained is done again by who leads next.
 func (n *Notifier) rest() {
 	n.stopTimer()
-	n.term, n.notices, n.sent = 0, nil, 0
-	n.reading, n.draining, n.drained = 0, 0, nil
+	*n = Notifier{env: n.env, port: n.port, ref: n.ref}
 }
 
 func (n *Notifier) stopTimer() {
@@ -160,19 +172,46 @@ func (n *Notifier) stopTimer() {
 	}
 }
 
-// read looks for rows that are new, as many as there is room to work on.
-func (n *Notifier) read() {
-	if n.sent == maxNotices {
-		n.env.Emit(ProbeNoticesFull)
-		return
+// happened looks for rows where some may have been added, and forgets those that were
+// one too many.
+func (n *Notifier) happened(events []*orrerypb.Event) {
+	added := false
+	for _, e := range events {
+		switch e.GetKind() {
+		case store.EventAttemptAssigned, store.EventExecutionClosed:
+			added = true
+		case store.EventNotificationDropped:
+			n.crowdedOut(e.GetNotification())
+		}
 	}
+	if added {
+		n.read()
+	}
+}
+
+// crowdedOut gives up a row that the state dropped. If it is on its way, it is not tried
+// again.
+func (n *Notifier) crowdedOut(id uint64) {
+	switch notice := n.notices[id]; {
+	case notice == nil || notice.step == noticeDone:
+	case notice.step == noticeSent:
+		notice.gone = true
+	default:
+		n.env.Emit(NotificationDropped{Notification: notice.row, Err: "more notifications wait than are kept"})
+		heap.Remove(&n.waiting, slices.Index(n.waiting, notice))
+		delete(n.notices, id)
+	}
+}
+
+// read asks for the rows after those that were read.
+func (n *Notifier) read() {
 	if n.reading != 0 {
 		return
 	}
 	n.ref++
 	n.reading = n.ref
 	n.env.Send(Address{Actor: StoreName}, ReadNotifications{
-		ReplyTo: NotifierName, Ref: n.reading, Limit: maxNotices + len(n.notices),
+		ReplyTo: NotifierName, Ref: n.reading, After: n.last, Limit: noticePage,
 	})
 }
 
@@ -183,69 +222,94 @@ func (n *Notifier) note(rows []*orrerypb.Notification) {
 	}
 	n.fresh = false
 	for _, row := range rows {
-		if n.notices[row.GetId()] == nil {
-			n.notices[row.GetId()] = &notice{row: row}
-		}
+		fresh := &notice{row: row, from: n.env.Boot()}
+		n.notices[row.GetId()], n.last = fresh, row.GetId()
+		heap.Push(&n.waiting, fresh)
 	}
 	n.work()
+	if len(rows) == noticePage {
+		n.read()
+	}
 }
 
 // work sends what waits and may be sent, drains what is done, and sets the timer for
 // what is left.
 func (n *Notifier) work() {
-	now, next := n.env.Boot(), time.Duration(0)
-	for _, id := range slices.Sorted(maps.Keys(n.notices)) {
-		notice := n.notices[id]
-		if notice.step == noticeSent && notice.from <= now {
+	now := n.env.Boot()
+	for _, notice := range slices.Clone(n.sent) {
+		if notice.from <= now {
 			n.env.Emit(ProbeNoticeSilent)
-			n.failed(notice, "no answer")
+			n.failed(notice, "no answer", false)
 		}
-		switch {
-		case notice.step == noticeDone, notice.step == noticeWaiting && n.sent == maxNotices:
-		case notice.step == noticeWaiting && notice.from <= now:
-			notice.step, notice.from = noticeSent, now+noticePatience
-			notice.tries++
-			n.sent++
-			next = soonest(next, notice.from)
-			if n.env.Knob(KnobDrainBeforeEffect) {
-				notice.step = noticeDone
-				n.sent--
-			}
-			n.port.Notify(notice.row)
-		default:
-			next = soonest(next, notice.from)
+	}
+	for len(n.waiting) > 0 && n.waiting[0].from <= now {
+		if len(n.sent) == maxNotices {
+			n.env.Emit(ProbeNoticesFull)
+			break
 		}
+		n.send(heap.Pop(&n.waiting).(*notice), now)
 	}
 	n.startDrain()
 	n.stopTimer()
-	if next != 0 {
+	if next := n.next(); next != 0 {
 		n.stop = n.env.After(next-now, notifierWake{})
 	}
 }
 
-// done notes how an effect went.
-func (n *Notifier) done(m NotifyDone) {
+func (n *Notifier) send(notice *notice, now time.Duration) {
+	notice.step, notice.from = noticeSent, now+noticePatience
+	notice.tries++
+	n.sent = append(n.sent, notice)
+	if n.env.Knob(KnobDrainBeforeEffect) {
+		n.end(notice)
+	}
+	n.port.Notify(notice.row)
+}
+
+// next is the moment at which there is something to do again; 0: none is known.
+func (n *Notifier) next() (next time.Duration) {
+	for _, notice := range n.sent {
+		next = soonest(next, notice.from)
+	}
+	if len(n.waiting) > 0 && len(n.sent) < maxNotices {
+		next = soonest(next, n.waiting[0].from)
+	}
+	return next
+}
+
+// answered notes how an effect went.
+func (n *Notifier) answered(m NotifyDone) {
 	if notice := n.notices[m.ID]; m.Err != "" {
-		n.failed(notice, m.Err)
+		n.failed(notice, m.Err, m.Final)
 	} else {
-		n.sent--
-		notice.step = noticeDone
+		n.end(notice)
 	}
 	n.work()
-	n.read()
 }
 
 // failed has an effect tried again later, or gives it up.
-func (n *Notifier) failed(notice *notice, err string) {
-	n.sent--
-	switch {
-	case n.clock.now().Sub(wire.Time(notice.row.GetAtNs())) >= noticeKept:
-		notice.step = noticeDone
+func (n *Notifier) failed(notice *notice, err string, final bool) {
+	if final || notice.gone || n.clock.now().Sub(wire.Time(notice.row.GetAtNs())) >= noticeKept {
 		n.env.Emit(NotificationDropped{Notification: notice.row, Err: err})
-	default:
-		n.env.Emit(ProbeNoticeFailed)
-		notice.step = noticeWaiting
-		notice.from = n.env.Boot() + noticeBackoff(notice.tries)
+		n.end(notice)
+		return
+	}
+	n.env.Emit(ProbeNoticeFailed)
+	n.unsend(notice)
+	notice.step, notice.from = noticeWaiting, n.env.Boot()+noticeBackoff(notice.tries)
+	heap.Push(&n.waiting, notice)
+}
+
+// end has a row dropped: its effect was had, or is given up.
+func (n *Notifier) end(notice *notice) {
+	n.unsend(notice)
+	notice.step = noticeDone
+	n.done = append(n.done, notice.row.GetId())
+}
+
+func (n *Notifier) unsend(notice *notice) {
+	if i := slices.Index(n.sent, notice); i >= 0 {
+		n.sent = slices.Delete(n.sent, i, i+1)
 	}
 }
 
@@ -264,17 +328,10 @@ func noticeBackoff(tries int) time.Duration {
 
 // startDrain has the rows dropped whose effect was had, unless others are being.
 func (n *Notifier) startDrain() {
-	if n.draining != 0 {
+	if n.draining != 0 || len(n.done) == 0 {
 		return
 	}
-	for _, id := range slices.Sorted(maps.Keys(n.notices)) {
-		if n.notices[id].step == noticeDone {
-			n.drained = append(n.drained, id)
-		}
-	}
-	if len(n.drained) == 0 {
-		return
-	}
+	n.drained, n.done = n.done, nil
 	n.ref++
 	n.draining = n.ref
 	n.env.Send(Address{Actor: ProposerName}, Propose{
@@ -293,6 +350,7 @@ func (n *Notifier) drain(applied bool) {
 	n.drained = nil
 	if !applied {
 		n.env.Emit(ProbeDrainLost)
+		n.done = append(drained, n.done...)
 		n.stopTimer()
 		n.stop = n.env.After(drainPause, notifierWake{})
 		return
@@ -301,5 +359,23 @@ func (n *Notifier) drain(applied bool) {
 		delete(n.notices, id)
 	}
 	n.work()
-	n.read()
+}
+
+// waitingNotices has the notice on top that waits for the earliest moment; of several the
+// one of the oldest row.
+type waitingNotices []*notice
+
+func (w waitingNotices) Len() int { return len(w) }
+func (w waitingNotices) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(w[i].from, w[j].from), cmp.Compare(w[i].row.GetId(), w[j].row.GetId())) < 0
+}
+func (w waitingNotices) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
+func (w *waitingNotices) Push(x any)   { *w = append(*w, x.(*notice)) }
+
+func (w *waitingNotices) Pop() any {
+	last := len(*w) - 1
+	top := (*w)[last]
+	(*w)[last] = nil // or the array would hold on to it
+	*w = (*w)[:last]
+	return top
 }

@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"orrery/proto/orrerypb"
+	"orrery/store"
 )
 
 // notifierWorld is the Notifier between an outbox and receivers that fail and hang.
@@ -46,7 +47,19 @@ func (w *notifierWorld) collect() {
 func (w *notifierWorld) add() {
 	w.last++
 	w.outbox[w.last] = &orrerypb.Notification{Id: w.last, AtNs: w.env.wall.UnixNano()}
-	w.env.give(Happened{})
+	w.env.give(closedOne)
+}
+
+// closedOne is what a row may have come of.
+var closedOne = Happened{Events: []*orrerypb.Event{{Kind: store.EventExecutionClosed}}}
+
+// crowdOut drops the oldest row, as the state does when there are too many.
+func (w *notifierWorld) crowdOut() {
+	if oldest := slices.Sorted(maps.Keys(w.outbox)); len(oldest) > 0 {
+		delete(w.outbox, oldest[0])
+		w.had[oldest[0]] = true // nobody is owed it any more
+		w.env.give(Happened{Events: []*orrerypb.Event{{Kind: store.EventNotificationDropped, Notification: oldest[0]}}})
+	}
 }
 
 func (w *notifierWorld) lead() {
@@ -75,7 +88,7 @@ func (w *notifierWorld) answer(fate Fate) {
 	case ReadNotifications:
 		var rows []*orrerypb.Notification
 		for _, id := range slices.Sorted(maps.Keys(w.outbox)) {
-			if len(rows) < m.Limit {
+			if id > m.After && len(rows) < m.Limit {
 				rows = append(rows, w.outbox[id])
 			}
 		}
@@ -118,7 +131,7 @@ func TestEveryNotificationHasItsEffectBeforeItLeavesTheOutbox(t *testing.T) {
 				if w.broken != "" {
 					t.Fatal(w.broken)
 				}
-				if n := w.env.actor.(*Notifier).sent; n < 0 || n > maxNotices {
+				if n := len(w.env.actor.(*Notifier).sent); n > maxNotices {
 					t.Fatalf("%d on their way", n)
 				}
 			},
@@ -139,6 +152,7 @@ func TestEveryNotificationHasItsEffectBeforeItLeavesTheOutbox(t *testing.T) {
 				}
 				w.effect(rapid.IntRange(0, len(w.hanging)-1).Draw(t, "which"), rapid.Bool().Draw(t, "had"), rapid.Bool().Draw(t, "ok"))
 			},
+			"crowded":    func(*rapid.T) { w.crowdOut() },
 			"told twice": func(*rapid.T) { w.env.give(w.done) },
 			"lead":       func(*rapid.T) { w.lead() },
 			"lose":       func(*rapid.T) { w.env.give(LeadershipLost{Term: w.term}) },
@@ -166,7 +180,7 @@ func TestNotifierRestsWithoutALeadership(t *testing.T) {
 	w.collect()
 	read := w.asked[0].(ReadNotifications)
 	w.answer(FateApplied)
-	w.env.give(LeadershipLost{Term: w.term}, NotifyDone{ID: 1}, Happened{}, NotificationsRead{Ref: read.Ref, Notifications: []*orrerypb.Notification{{Id: 2}}})
+	w.env.give(LeadershipLost{Term: w.term}, NotifyDone{ID: 1}, closedOne, NotificationsRead{Ref: read.Ref, Notifications: []*orrerypb.Notification{{Id: 2}}})
 	w.env.give(notifierWake{}, Proposed{Ref: read.Ref})
 	if sent := w.env.taken(); len(sent) != 0 || len(w.hanging) != 1 {
 		t.Fatalf("it sent %v, %d effects are on their way", sent, len(w.hanging))
@@ -254,7 +268,6 @@ func TestNotifierTriesAgainWithPauses(t *testing.T) {
 	}
 }
 
-// TestNotifierGivesUpOldNews: a receiver that is gone must not fill the outbox for ever.
 // TestNotifierDoesNotWaitForEver: receivers that never answer hold up neither their own
 // notifications nor those of others.
 func TestNotifierDoesNotWaitForEver(t *testing.T) {
@@ -285,6 +298,81 @@ func TestNotifierDoesNotWaitForEver(t *testing.T) {
 	}
 }
 
+// TestNotifierGivesUpWhatIsRefusedForGood at the first try.
+func TestNotifierGivesUpWhatIsRefusedForGood(t *testing.T) {
+	w := newNotifierWorld()
+	w.add()
+	w.lead()
+	w.collect()
+	w.answer(FateApplied)
+	w.had[1] = true // so that the drop is not taken for a breach
+	w.env.give(NotifyDone{ID: 1, Err: "400 Bad Request", Final: true})
+	if dropped := ofAny[NotificationDropped](w.env.takenEvents()); len(dropped) != 1 || dropped[0].Err != "400 Bad Request" {
+		t.Fatalf("told %v", dropped)
+	}
+	w.settle()
+	if len(w.outbox) != 0 {
+		t.Fatal("it is still there")
+	}
+}
+
+// TestNotifierGivesUpWhatTheStateDropped: a receiver that is gone must not fill its memory
+// either, whether the row waits or is on its way.
+func TestNotifierGivesUpWhatTheStateDropped(t *testing.T) {
+	w := newNotifierWorld()
+	w.lead()
+	for range 2 {
+		w.add()
+	}
+	for w.collect(); len(w.asked) > 0; w.collect() {
+		w.answer(FateApplied)
+	}
+	w.effect(0, false, false)
+	w.env.takenEvents()
+	w.crowdOut()
+	if dropped := ofAny[NotificationDropped](w.env.takenEvents()); len(dropped) != 1 || dropped[0].Notification.GetId() != 1 {
+		t.Fatalf("of one that waits told %v", dropped)
+	}
+	w.crowdOut()
+	if dropped := ofAny[NotificationDropped](w.env.takenEvents()); len(dropped) != 0 {
+		t.Fatalf("of one on its way told %v", dropped)
+	}
+	w.effect(0, false, false)
+	if dropped := ofAny[NotificationDropped](w.env.takenEvents()); len(dropped) != 1 || dropped[0].Notification.GetId() != 2 {
+		t.Fatalf("of one that came back told %v", dropped)
+	}
+	w.env.pass(time.Hour)
+	if w.settle(); len(w.hanging) != 0 || len(w.env.actor.(*Notifier).notices) != 0 {
+		t.Fatal("it holds on to them")
+	}
+}
+
+// TestNotifierReadsEachRowOnce: however many wait for a receiver that is gone, a new one
+// costs what it costs alone.
+func TestNotifierReadsEachRowOnce(t *testing.T) {
+	w := newNotifierWorld()
+	for range 3 * noticePage {
+		w.add()
+	}
+	w.lead()
+	read := map[uint64]int{}
+	for w.collect(); len(w.asked) > 0; w.collect() {
+		if m, ok := w.asked[0].(ReadNotifications); ok {
+			read[m.After]++
+		}
+		w.answer(FateApplied)
+	}
+	if len(read) != 4 || read[0] != 1 {
+		t.Fatalf("it read after %v", read)
+	}
+	w.add()
+	w.collect()
+	if asked := ofAny[ReadNotifications](w.asked); len(asked) != 1 || asked[0].After != 3*noticePage {
+		t.Fatalf("then it asked %v", w.asked)
+	}
+}
+
+// TestNotifierGivesUpOldNews: a receiver that is gone must not fill the outbox for ever.
 func TestNotifierGivesUpOldNews(t *testing.T) {
 	w := newNotifierWorld()
 	w.add()

@@ -19,7 +19,7 @@ func (s *Store) read(msg any) (replyTo string, answer any) {
 	case ReadOutbox:
 		return m.ReplyTo, OutboxRead{Ref: m.Ref, Rows: s.state.Outbox(m.Limit)}
 	case ReadNotifications:
-		return m.ReplyTo, NotificationsRead{Ref: m.Ref, Notifications: s.state.Notifications(m.Limit)}
+		return m.ReplyTo, NotificationsRead{Ref: m.Ref, Notifications: s.state.Notifications(m.After, m.Limit)}
 	case ReadRetention:
 		return m.ReplyTo, RetentionRead{Ref: m.Ref, Forget: s.state.Retention(m.Now)}
 	case ReadJob:

@@ -20,6 +20,7 @@ func clusterConfig(s *scenario.Scenario) orrery.ClusterConfig {
 		Zone: s.Zone, LostAfter: s.Cluster.LostAfter, MisfireAfter: s.Cluster.MisfireAfter,
 		HeartbeatEvery: s.Cluster.Heartbeat, MaxClockSkew: s.Cluster.MaxClockSkew,
 		HistoryMaxBytes: int64(s.Cluster.HistoryMaxBytes),
+		Notify:          orrery.ClusterNotify{Before: true, After: orrery.NotifyEndsAll},
 	}.WithDefaults()
 }
 

@@ -226,6 +226,7 @@ func (p notifyPort) Notify(n *orrerypb.Notification) {
 		w.history.Effects = append(w.history.Effects, promise.Effect{
 			Had: done.Err == "" || now("notify-fails-late"),
 			At:  w.now, ID: n.GetId(), Execution: orrery.ExecutionID(n.GetExecution()),
+			Start: n.GetKind() == store.NotificationBefore, Own: n.GetWebhook() != nil,
 		})
 		if !now("notify-hangs") {
 			l.lane.run(func() { l.host.post(actors.NotifierName, done) })

@@ -153,42 +153,6 @@ func (c *change) raiseVersion(command *orrerypb.RaiseVersion) *orrerypb.Answer {
 	return &orrerypb.Answer{Changed: true}
 }
 
-func (c *change) drained(command *orrerypb.Drained) *orrerypb.Answer {
-	answer := unchanged()
-	for _, id := range command.Notification {
-		if c.forgetNotification(id) {
-			answer.Changed = true
-		}
-	}
-	return answer
-}
-
-// notificationsKept bounds the outbox when nobody drains it: a channel that was down
-// for that long is told of the newest.
-const notificationsKept = 10_000
-
-// notify puts the end of an execution into the outbox of notifications.
-func (c *change) notify(x *execution) {
-	c.meta.LastNotification++
-	c.meta.Notifications++
-	c.t.put(noteKey(c.meta.LastNotification), encode(&orrerypb.Notification{
-		Id: c.meta.LastNotification, Kind: "closed", Job: x.JobName, Execution: x.Id, Outcome: x.Outcome, AtNs: c.at,
-	}))
-	if c.meta.Notifications > notificationsKept {
-		oldest, _ := firstID(c.t, noteSpace)
-		c.forgetNotification(oldest)
-	}
-}
-
-func (c *change) forgetNotification(id uint64) bool {
-	if _, ok := c.t.get(noteKey(id)); !ok {
-		return false
-	}
-	c.t.del(noteKey(id))
-	c.meta.Notifications--
-	return true
-}
-
 // names are the names of the given jobs, sorted.
 func (c *change) names(uids []uint64) []string {
 	var names []string

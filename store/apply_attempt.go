@@ -74,6 +74,7 @@ func (c *change) fixSlots(x *execution, places []*orrerypb.Place) {
 		x.Slots[i] = &orrerypb.SlotRecord{}
 		c.beginAttempt(x, i, place)
 	}
+	c.notifyStart(x)
 }
 
 // beginAttempt gives a slot's next attempt to a member, under a fence of its own.

@@ -58,12 +58,13 @@ func (c *change) close(x *execution, outcome orrery.Outcome, reason orrery.Reaso
 	x.ClosedNs, x.ClosedIndex, x.Ready = c.at, c.s.index, false
 	c.save(x)
 	c.count(j, outcome)
+	c.countDay(outcome)
 	c.tellClosed(x)
 	if x.SkippedToNs == 0 { // a gap of due times is the end of nothing
 		c.chain(x)
 	}
 	if outcome != orrery.OutcomeSkipped {
-		c.notify(x)
+		c.notifyEnd(x)
 	}
 	c.trim(j)
 	c.releaseVersion(j, x.JobVersion)

@@ -14,13 +14,16 @@ import (
 // same state. It is raised when all servers offer the next one.
 //
 //	1  all but what follows
-//	2  ClearHistory; a job says since when it counts
+//	2  ClearHistory; a job says since when it counts; counts by day; notifications of
+//	   starts too, and of ends only those that somebody wants
 const Version = 2
 
 // The versions by what they brought.
 const (
 	firstVersion        = 1
 	versionClearHistory = 2
+	versionDayCounts    = 2
+	versionNotify       = 2
 )
 
 // OpenAs is Open by a release that offered the given version of Apply: up to it nothing

@@ -19,6 +19,7 @@ type change struct {
 	executions map[uint64]*execution
 	unsaved    []*job // records to be written, in the order of their first save
 	unwritten  []*execution
+	day        *orrerypb.DayCount // counted last; nil: written
 }
 
 // job is a job as one change has it.
@@ -195,6 +196,7 @@ func (c *change) flush() {
 		}
 	}
 	c.unwritten, c.unsaved = c.unwritten[:0], c.unsaved[:0]
+	c.flushDay()
 	c.t.put(metaKey, encode(c.meta))
 }
 

@@ -30,6 +30,8 @@ const (
 	EventOutboxAdded   = "outbox_added"   // a chain decision is due: job is the child; parent, root
 	EventOutboxSettled = "outbox_settled" // it was taken: execution, parent, root
 
+	EventNotificationDropped = "notification_dropped" // execution, notification: more waited than are kept
+
 	EventPaused           = "paused"
 	EventUnpaused         = "unpaused"
 	EventConfigSet        = "config_set"

@@ -109,7 +109,7 @@ func (s *State) jobExecution(t *tx, x *orrerypb.ExecutionRecord) JobExecution {
 
 // Outbox returns up to limit chain decisions that are due, by parent.
 func (s *State) Outbox(limit int) (rows []*orrerypb.OutboxRow) {
-	s.first(outboxSpace, limit, func(value string) {
+	s.first(outboxSpace, "", limit, func(value string) {
 		row := new(orrerypb.OutboxRow)
 		decode(value, row)
 		rows = append(rows, row)
@@ -117,9 +117,10 @@ func (s *State) Outbox(limit int) (rows []*orrerypb.OutboxRow) {
 	return rows
 }
 
-// Notifications returns up to limit notifications that wait, oldest first.
-func (s *State) Notifications(limit int) (notes []*orrerypb.Notification) {
-	s.first(noteSpace, limit, func(value string) {
+// Notifications returns up to limit notifications that wait, oldest first, after the
+// given one.
+func (s *State) Notifications(after uint64, limit int) (notes []*orrerypb.Notification) {
+	s.first(noteSpace, noteKey(after+1), limit, func(value string) {
 		note := new(orrerypb.Notification)
 		decode(value, note)
 		notes = append(notes, note)
@@ -127,10 +128,10 @@ func (s *State) Notifications(limit int) (notes []*orrerypb.Notification) {
 	return notes
 }
 
-// first gives fn the first limit records of a space.
-func (s *State) first(space string, limit int, fn func(value string)) {
+// first gives fn the first limit records of a space, from a key on.
+func (s *State) first(space, from string, limit int, fn func(value string)) {
 	s.kv.view(func(t *tx) {
-		t.scan(space, "", func(_, value string) bool {
+		t.scan(space, from, func(_, value string) bool {
 			if limit <= 0 {
 				return false
 			}

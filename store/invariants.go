@@ -53,6 +53,7 @@ type audit struct {
 	treeRecords   []*orrerypb.TreeRecord
 	requests      []*orrerypb.RequestRecord
 	notifications uint64
+	days          int
 	historyBytes  int64
 	index         map[string]string // index keys as they are; versions of jobs too, by key alone
 
@@ -97,6 +98,10 @@ func (a *audit) read() {
 		case noteSpace:
 			readRecord(a, key, value, new(orrerypb.Notification), func(n *orrerypb.Notification) string { return noteKey(n.Id) })
 			a.notifications++
+		case daySpace:
+			d := readRecord(a, key, value, new(orrerypb.DayCount), func(d *orrerypb.DayCount) string { return dayKey(d.DayNs) })
+			a.must(d.DayNs%day == 0 && d.Succeeded+d.Failed > 0, "the count of the day %d counts nothing, or no day", d.DayNs)
+			a.days++
 		case defSpace:
 			readRecord(a, key, value, new(orrerypb.JobRecord), func(r *orrerypb.JobRecord) string { return defKey(r.Uid, r.Version) })
 			a.index[key] = ""
@@ -300,6 +305,9 @@ func (a *audit) checkMeta() {
 	a.must(m.HistoryBytes == a.historyBytes, "the history counts %d bytes, and has %d", m.HistoryBytes, a.historyBytes)
 	a.must(m.Requests == uint64(len(a.requests)), "%d requests are counted, and %d kept", m.Requests, len(a.requests))
 	a.must(m.Notifications == a.notifications, "%d notifications are counted, and %d wait", m.Notifications, a.notifications)
+	a.must(m.Notifications <= notificationsKept, "%d notifications wait", m.Notifications)
+	a.must(a.days <= daysKept, "%d days are counted", a.days)
+	a.must(a.days == 0 || m.Version >= versionDayCounts, "days are counted in a state of version %d", m.Version)
 	for _, uid := range slices.Sorted(maps.Keys(a.shares)) {
 		a.fail("there are executions of job %d, and no such job", uid)
 	}

@@ -15,6 +15,7 @@ import "strconv"
 //	R tree/<root>                      TreeRecord
 //	R request/<request id>             RequestRecord
 //	R note/<id>                        Notification
+//	R day/<begin>                      DayCount
 //	  name/<name>                      uid of the job that bears it now
 //	  edge/<parent name>/<child uid>   jobs that run after one, while they exist
 //	  due/<next>/<uid>                 heads of the due times: the scheduler's heap
@@ -36,6 +37,7 @@ const (
 	treeSpace     = "tree/"
 	requestSpace  = "request/"
 	noteSpace     = "note/"
+	daySpace      = "day/"
 	nameSpace     = "name/"
 	edgeSpace     = "edge/"
 	dueSpace      = "due/"
@@ -92,6 +94,7 @@ func execKey(id uint64) string          { return execSpace + number(id) }
 func treeKey(root uint64) string        { return treeSpace + number(root) }
 func requestKey(id string) string       { return requestSpace + id }
 func noteKey(id uint64) string          { return noteSpace + number(id) }
+func dayKey(begun int64) string         { return daySpace + instant(begun) }
 func nameKey(name string) string        { return nameSpace + name }
 
 func outboxKey(parent, child uint64) string {

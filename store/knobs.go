@@ -55,7 +55,7 @@ func (p *Snapshot) mutate(knobs map[string]bool) {
 func keepOldRows(former, restored *kv) {
 	former.view(func(old *tx) {
 		restored.update(func(t *tx) {
-			for _, space := range []string{jobSpace, defSpace, execSpace, outboxSpace, treeSpace, requestSpace, noteSpace} {
+			for _, space := range []string{jobSpace, defSpace, execSpace, outboxSpace, treeSpace, requestSpace, noteSpace, daySpace} {
 				old.scan(space, "", func(key, value string) bool {
 					if _, ok := t.get(key); !ok {
 						t.put(key, value)

@@ -28,6 +28,7 @@ func TestAnySequenceOfEntriesKeepsTheInvariants(t *testing.T) {
 			"delay":   m.delay,
 			"deliver": m.deliver,
 			"time":    func(t *rapid.T) { m.now += rapid.Int64Range(-2, 30).Draw(t, "seconds") },
+			"day":     func(*rapid.T) { m.now += 24 * 60 * 60 },
 			"leader":  func(*rapid.T) { m.term++ },
 			"restart": m.restart,
 			"restore": m.restore,
@@ -47,10 +48,11 @@ type machine struct {
 	now      int64 // seconds since epoch
 	requests int
 	late     []*orrerypb.Entry
+	ends     map[int64]*orrerypb.DayCount // told of since the state was raised, by day
 }
 
 func newMachine(t *rapid.T) *machine {
-	m := &machine{term: 1, now: 1}
+	m := &machine{term: 1, now: 1, ends: map[int64]*orrerypb.DayCount{}}
 	m.servers[0], m.servers[1] = openState(t), openAs(t, Version-1)
 	return m
 }
@@ -80,6 +82,37 @@ func (m *machine) check(t *rapid.T) {
 	if a, b := m.servers[0].Hash(), m.servers[1].Hash(); a != b {
 		t.Fatalf("two servers applied the same entries and have hashes %x and %x", a, b)
 	}
+	m.checkDays(t)
+}
+
+// checkDays holds the counts by day against the ends that were told of.
+func (m *machine) checkDays(t *rapid.T) {
+	days := m.servers[0].Answer(&orrerypb.Request{Body: &orrerypb.Request_Stats{Stats: &orrerypb.StatsRequest{}}}).Days
+	for _, got := range days {
+		if want := m.ends[got.DayNs]; want.GetSucceeded() != got.Succeeded || want.GetFailed() != got.Failed {
+			t.Fatalf("the day %s counts %v, told was %v", since(got.DayNs), got, want)
+		}
+	}
+	if len(days) != len(m.ends) {
+		t.Fatalf("%d days are counted, told was of %d", len(days), len(m.ends))
+	}
+}
+
+// tally counts an end that was told of.
+func (m *machine) tally(e *orrerypb.Event) {
+	outcome := orrery.Outcome(e.Outcome)
+	if e.Kind != EventExecutionClosed || outcome == orrery.OutcomeCancelled || m.servers[0].Meta().Version < versionDayCounts {
+		return
+	}
+	begun := time.Unix(0, e.AtNs).UTC().Truncate(24 * time.Hour).UnixNano()
+	if m.ends[begun] == nil {
+		m.ends[begun] = &orrerypb.DayCount{}
+	}
+	if outcome == orrery.OutcomeSucceeded {
+		m.ends[begun].Succeeded++
+	} else {
+		m.ends[begun].Failed++
+	}
 }
 
 // apply appends an entry to the log. Its answers and events are the same on both servers.
@@ -94,6 +127,11 @@ func (m *machine) apply(t *rapid.T, e *orrerypb.Entry) []*orrerypb.Answer {
 		}
 		told[i] += renderEvents(events)
 		answers = got
+		if i == 0 {
+			for _, e := range events {
+				m.tally(e)
+			}
+		}
 	}
 	if told[0] != told[1] {
 		t.Fatalf("two servers told\n%s\nand\n%s", told[0], told[1])
@@ -301,7 +339,10 @@ func (m *machine) command(t *rapid.T) *orrerypb.Command {
 		}}}
 	}
 	return &orrerypb.Command{Body: &orrerypb.Command_SetClusterConfig{SetClusterConfig: &orrerypb.SetClusterConfig{
-		Config: &orrerypb.ClusterConfig{HistoryMaxBytes: 3000, RequestsKept: 5},
+		Config: &orrerypb.ClusterConfig{
+			HistoryMaxBytes: 3000, RequestsKept: 5,
+			NotifyBefore: rapid.Bool().Draw(t, "notify before"), NotifyAfter: uint32(rapid.IntRange(0, 2).Draw(t, "notify after")),
+		},
 	}}}
 }
 
@@ -320,6 +361,9 @@ func (m *machine) put(t *rapid.T, name string) *orrerypb.Command {
 		Disabled:        rapid.IntRange(0, 7).Draw(t, "disabled") == 0,
 		Ephemeral:       rapid.IntRange(0, 3).Draw(t, "ephemeral") == 0,
 		Join:            uint32(rapid.IntRange(0, 1).Draw(t, "join")),
+		Notify: &orrerypb.Notify{
+			On: uint32(rapid.IntRange(0, 3).Draw(t, "notify")), Before: &orrerypb.Webhook{Url: "http://h/before"}, After: &orrerypb.Webhook{Url: "http://h/after"},
+		},
 	}
 	for range max(0, rapid.IntRange(-3, 2).Draw(t, "needs")) {
 		job.Needs = append(job.Needs, &orrerypb.Need{

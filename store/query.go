@@ -13,7 +13,7 @@ type query struct {
 }
 
 // Answer answers a request that only reads: get_job, list_jobs, list_executions,
-// get_execution and status. It never fails: Answer.code says not_found when what was
+// get_execution, stats and status. It never fails: Answer.code says not_found when what was
 // asked for is not there, and invalid, with a text that names what is accepted, for all
 // that can never be answered. Records in the response are shared and not to be changed.
 //
@@ -40,11 +40,13 @@ func (q query) answer(req *orrerypb.Request, r *orrerypb.Response) error {
 		return q.executions(body.ListExecutions, r)
 	case *orrerypb.Request_GetExecution:
 		return q.execution(body.GetExecution.GetId(), r)
+	case *orrerypb.Request_Stats:
+		return q.stats(body.Stats, r)
 	case *orrerypb.Request_Status:
 		r.Paused, r.Config = q.s.Paused(), proto.FromConfig(q.s.Config())
 		return nil
 	default:
-		return orrery.Invalidf("read %s: the state only answers get_job, list_jobs, list_executions, get_execution and status", bodyName(req))
+		return orrery.Invalidf("read %s: the state only answers get_job, list_jobs, list_executions, get_execution, stats and status", bodyName(req))
 	}
 }
 

@@ -429,11 +429,11 @@ func TestAnswerRefuses(t *testing.T) {
 		text string
 	}{
 		"nothing": {&orrerypb.Request{}, orrery.Invalid,
-			"read nothing: the state only answers get_job, list_jobs, list_executions, get_execution and status"},
+			"read nothing: the state only answers get_job, list_jobs, list_executions, get_execution, stats and status"},
 		"no request at all": {nil, orrery.Invalid,
-			"read nothing: the state only answers get_job, list_jobs, list_executions, get_execution and status"},
+			"read nothing: the state only answers get_job, list_jobs, list_executions, get_execution, stats and status"},
 		"a write": {&orrerypb.Request{Body: &orrerypb.Request_PutJob{PutJob: &orrerypb.PutJobRequest{}}}, orrery.Invalid,
-			"read put_job: the state only answers get_job, list_jobs, list_executions, get_execution and status"},
+			"read put_job: the state only answers get_job, list_jobs, list_executions, get_execution, stats and status"},
 		"a job that never was":        {getJob("nobody"), orrery.NotFound, `no job "nobody"`},
 		"a job that was deleted":      {getJob("gone"), orrery.NotFound, `no job "gone"`},
 		"an execution that never was": {getExecution(99), orrery.NotFound, "no execution 99; it never was, or it is no longer kept"},

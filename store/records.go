@@ -81,6 +81,15 @@ func firstID(t *tx, prefix string) (id uint64, ok bool) {
 	return id, ok
 }
 
+// firstTime is the instant that the first key of a space ordered by time begins with.
+func firstTime(t *tx, space string) (at int64) {
+	t.scan(space, "", func(key, _ string) bool {
+		at = timeOf(space, key)
+		return false
+	})
+	return at
+}
+
 // allIDs are the numbers that end the keys with the prefix, in the order of the keys.
 func allIDs(t *tx, prefix string) []uint64 {
 	var ids []uint64

@@ -68,6 +68,7 @@ func renderEvents(events []*orrerypb.Event) string {
 		fact(&b, e.Kind != EventSkipped && e.Parent != 0, "after %d", e.Parent)
 		fact(&b, e.Root != 0 && e.Root != e.Execution, "root %d", e.Root)
 		fact(&b, e.Count != 0, "count %d", e.Count)
+		fact(&b, e.Notification != 0, "notification %d", e.Notification)
 		fact(&b, e.NextNs != 0, "next %s", since(e.NextNs))
 		b.WriteString("\n")
 	}
@@ -109,6 +110,15 @@ func renderExecution(x *orrerypb.ExecutionRecord) string {
 			b.WriteString("\n")
 		}
 	}
+	return b.String()
+}
+
+func renderNotification(n *orrerypb.Notification) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d: %s %s %d %s", n.Id, n.Kind, n.Job, n.Execution, orrery.Outcome(n.Outcome))
+	fact(&b, n.Reason != "", "(%s)", n.Reason)
+	fact(&b, n.Webhook != nil, "to %s", n.Webhook.GetUrl())
+	b.WriteString("\n")
 	return b.String()
 }
 

@@ -215,6 +215,7 @@ func (s *script) command(verb string, o options) *orrerypb.Command {
 			Config: &orrerypb.ClusterConfig{
 				HistoryMaxBytes: int64(o.number("bytes", 0)), HistoryMaxAgeNs: int64(o.span("age")),
 				RequestsKept: int64(o.number("requests", 0)), RequestsMaxAgeNs: int64(o.span("requests-age")),
+				NotifyBefore: o.has("notify_before"), NotifyAfter: notifyAfterOf(o),
 			},
 		}}}
 	case "clear":
@@ -233,6 +234,12 @@ func (s *script) command(verb string, o options) *orrerypb.Command {
 	return nil
 }
 
+func notifyAfterOf(o options) uint32 {
+	var ends orrery.NotifyEnds
+	must(ends.UnmarshalText([]byte(o.text("notify_after", ""))))
+	return uint32(ends)
+}
+
 func trigger(t *orrerypb.Trigger) *orrerypb.Command {
 	return &orrerypb.Command{Body: &orrerypb.Command_Trigger{Trigger: t}}
 }
@@ -244,7 +251,8 @@ func jobOf(name string, o options) *orrerypb.Job {
 		Disabled: o.flag("disabled"), Ephemeral: o.flag("ephemeral"), ExpiresAt: proto.Time(o.instant("expires")),
 		QueueLimit: int(o.number("queue_limit", 0)), MaxParallel: int(o.number("max_parallel", 0)),
 		StartDeadline: o.span("start_deadline"), Deadline: o.span("deadline"), History: int(o.number("history", 0)),
-		Retry: orrery.Retry{Max: int(o.number("retries", 0)), Backoff: orrery.Backoff{Jitter: -1}},
+		Retry:  orrery.Retry{Max: int(o.number("retries", 0)), Backoff: orrery.Backoff{Jitter: -1}},
+		Notify: orrery.Notify{Before: orrery.Webhook{URL: o.text("before", "")}, After: orrery.Webhook{URL: o.text("after", "")}},
 	}
 	word := func(key string, into interface{ UnmarshalText([]byte) error }) {
 		if o.has(key) {
@@ -258,6 +266,7 @@ func jobOf(name string, o options) *orrerypb.Job {
 	word("on_lost", &j.OnLost)
 	word("join", &j.Join)
 	word("retry_on", &j.Retry.On)
+	word("notify", &j.Notify.On)
 	for _, need := range words(o.text("needs", "")) {
 		parent, on, _ := strings.Cut(need, ":")
 		n := orrery.Need{Job: parent}
@@ -430,8 +439,12 @@ func (s *script) look(verb string, o options) string {
 			fmt.Fprintf(&b, "parent %d, child uid %d, root %d%s\n", row.Key.Parent, row.Key.Child, row.Root, renderParents(row.Parents))
 		}
 	case "notes":
-		for _, n := range s.state.Notifications(10) {
-			fmt.Fprintf(&b, "%d: %s %d %s\n", n.Id, n.Job, n.Execution, orrery.Outcome(n.Outcome))
+		for _, n := range s.state.Notifications(o.number("after", 0), 10) {
+			b.WriteString(renderNotification(n))
+		}
+	case "days":
+		for _, d := range s.state.Answer(&orrerypb.Request{Body: &orrerypb.Request_Stats{Stats: &orrerypb.StatsRequest{Days: uint32(o.number("last", 0))}}}).Days {
+			fmt.Fprintf(&b, "%s: %d succeeded, %d failed\n", proto.Time(d.DayNs).Format(time.DateOnly), d.Succeeded, d.Failed)
 		}
 	case "retention":
 		if f := s.state.Retention(now); f == nil {

@@ -108,12 +108,46 @@ func TestTheOutboxOfNotificationsIsBounded(t *testing.T) {
 	defer func() { _ = s.state.Close() }()
 	s.run("put a history=1")
 	const more = 5
+	dropped := ""
 	for id := range notificationsKept + more {
 		s.run("run a")
-		s.run(fmt.Sprintf("cancel %d", id+1))
+		dropped = s.run(fmt.Sprintf("cancel %d", id+1))
 	}
-	if oldest := s.state.Notifications(1)[0].Id; oldest != more+1 || s.state.Meta().Notifications != notificationsKept {
+	if want := fmt.Sprintf("  notification_dropped a %d notification %d\n", more, more); !strings.HasSuffix(dropped, want) {
+		t.Errorf("told %q, want at its end %q", dropped, want)
+	}
+	if oldest := s.state.Notifications(0, 1)[0].Id; oldest != more+1 || s.state.Meta().Notifications != notificationsKept {
 		t.Errorf("the oldest is %d of %d", oldest, s.state.Meta().Notifications)
+	}
+}
+
+// A year of days is counted, and the newest are kept, also under a clock that jumps.
+func TestTheDaysAreBounded(t *testing.T) {
+	s := newScript()
+	defer func() { _ = s.state.Close() }()
+	for _, line := range []string{"raise-version 2", "put a history=1"} {
+		s.run(line)
+	}
+	end := func(day int) {
+		s.run(fmt.Sprintf("at %dh", 24*day))
+		s.run("run a")
+		id := s.state.Meta().LastExecution
+		s.run(fmt.Sprintf("assign %d on=m1", id))
+		s.run(fmt.Sprintf("done %d ok", id))
+	}
+	for day := range daysKept + 5 {
+		end(day)
+	}
+	end(2) // older than all that is kept
+	if err := s.state.CheckInvariants(); err != nil {
+		t.Error(err)
+	}
+	days := s.state.Answer(&orrerypb.Request{Body: &orrerypb.Request_Stats{Stats: &orrerypb.StatsRequest{}}}).Days
+	if oldest := days[0].DayNs; len(days) != daysKept || oldest != ns(5*24*time.Hour) {
+		t.Errorf("%d days are kept, the oldest is %s", len(days), since(oldest))
+	}
+	if r := s.state.Answer(&orrerypb.Request{Body: &orrerypb.Request_Stats{Stats: &orrerypb.StatsRequest{Days: daysKept + 1}}}); r.Answer.Code != string(orrery.Invalid) {
+		t.Errorf("more than a year was asked for: %v", r.Answer)
 	}
 }
 

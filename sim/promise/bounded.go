@@ -41,7 +41,7 @@ var bounds = map[string]bound{
 		"a frame on its way is a timer, and each execution and each request of the minute before has some, until they go off although they were stopped",
 	},
 	"state rows": {
-		func(l load) int { return 100 + 8*l.jobs + 24*l.open + 5*l.history + 2*l.requests + l.notes },
+		func(l load) int { return 100 + 8*l.jobs + 24*l.open + 5*l.history + 2*l.requests + 4*l.notes },
 		"a handful of rows for each job, open execution, closed execution, answer and notification",
 	},
 	"log entries": {

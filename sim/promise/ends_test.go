@@ -22,6 +22,19 @@ func TestNotified(t *testing.T) {
 	drain := func(m *model, ids ...uint64) {
 		m.commit(&orrerypb.Command_Drained{Drained: &orrerypb.Drained{Notification: ids}})
 	}
+	const ends = 4
+	told := func(tell func(m *model)) func(*model) {
+		return func(m *model) {
+			m.commit(&orrerypb.Command_RaiseVersion{RaiseVersion: &orrerypb.RaiseVersion{Version: 2}})
+			m.commit(&orrerypb.Command_SetClusterConfig{SetClusterConfig: &orrerypb.SetClusterConfig{
+				Config: &orrerypb.ClusterConfig{NotifyBefore: true, NotifyAfter: uint32(orrery.NotifyEndsAll)},
+			}})
+			hook := orrery.Webhook{URL: "http://receiver.test"}
+			m.put(orrery.Job{Name: "beat", Schedule: "@every 10s", Executor: "shell", Notify: orrery.Notify{Before: hook, After: hook}})
+			m.heal()
+			tell(m)
+		}
+	}
 	judgeStories(t, "notified", map[string]story{
 		"each end is":              {tell: beaten(func(*model) {}), judged: 4},
 		"and then forgotten":       {tell: beaten(func(m *model) { drain(m, 1, 2) }), judged: 6},
@@ -30,6 +43,16 @@ func TestNotified(t *testing.T) {
 		"forgotten, and never had": {tell: beaten(func(m *model) { m.Effects[1].ID = 99; drain(m, 2) }), breach: "notification 2 left the outbox at "},
 		"forgotten before it was had": {tell: beaten(func(m *model) { m.Effects[0].At = m.now + time.Second; drain(m, 1) }),
 			breach: "notification 1 left the outbox at "},
+		"starts too, and a receiver of its own": {tell: told(func(m *model) {}), judged: 4 * ends},
+		"one start never is": {tell: told(func(m *model) { m.Effects = m.Effects[1:] }),
+			breach: "execution 1 of beat started at 00:00:10, and the job's receiver was never told"},
+		"one end is told the members' only": {tell: told(func(m *model) { m.Effects[2].Own = false }),
+			breach: "execution 1 of beat ended at 00:00:11.020, and the job's receiver was never told"},
+		"one that was crowded out need not be": {tell: told(func(m *model) {
+			m.Effects = m.Effects[1:]
+			last := &m.Commits[len(m.Commits)-1]
+			last.Events = append(last.Events, &orrerypb.Event{Kind: "notification_dropped", Execution: 1})
+		}), judged: 4*ends - 4},
 	})
 }
 

@@ -185,6 +185,8 @@ type Effect struct {
 	At        time.Duration
 	ID        uint64 // of the row in the outbox
 	Execution orrery.ExecutionID
+	Start     bool // of the execution; else its end
+	Own       bool // to the job's own receiver; else to the members'
 }
 
 // Counter is what a job says of how its executions ended, since its history was cleared.

@@ -123,6 +123,16 @@ type execution struct {
 	skippedBy *version // in force when it was skipped
 	others    int      // executions of its job open when it was skipped
 	attempts  []*attempt
+	owed      []owed // who outside is to be told of it
+	crowded   bool   // the outbox held too many: somebody need not be told
+}
+
+// owed is one telling of an execution: its start or its end, to the job's own receiver or
+// to the members'.
+type owed struct {
+	since time.Duration
+	start bool
+	own   bool
 }
 
 // attempt is one assignment of a slot.

@@ -14,8 +14,9 @@ type reader struct {
 	point
 	config orrery.ClusterConfig // in force
 	paused bool
-	open   int // executions, so far
-	alive  int // jobs, so far
+	raised uint64 // version of Apply; 0: the first
+	open   int    // executions, so far
+	alive  int    // jobs, so far
 
 	// Of the commit at hand.
 	puts     map[jobVersion]*orrerypb.Job
@@ -96,6 +97,10 @@ func (r *reader) event(e *orrerypb.Event) {
 		x.cause = orrery.CauseChain
 		key := chainKey{orrery.ExecutionID(e.GetParent()), x.job.uid}
 		r.facts = append(r.facts, fact{point: r.point, settled: &settlement{key, x}})
+	case store.EventNotificationDropped:
+		r.execution(e).crowded = true
+	case store.EventVersionRaised:
+		r.raised = e.GetVersion()
 	case store.EventPaused:
 		r.paused = true
 		r.pauses = append(r.pauses, pause{from: r.point})
@@ -196,7 +201,40 @@ func (r *reader) closed(e *orrerypb.Event) {
 		x.outcome = orrery.OutcomeSkipped
 		x.skippedBy, x.others = x.job.current(), x.job.open
 	}
+	r.owesEnd(x)
 	r.facts = append(r.facts, fact{point: r.point, closed: x})
+}
+
+// toldFrom is the version of Apply from which on starts are told, and ends only where they
+// are wanted. Before it all ends are, to the members' receiver.
+const toldFrom = 2
+
+func (r *reader) owesStart(x *execution) {
+	if r.raised < toldFrom || x.version == nil {
+		return
+	}
+	own, members := x.version.def.Notify.TellsStart(r.config.Notify)
+	r.owe(x, true, own, members)
+}
+
+func (r *reader) owesEnd(x *execution) {
+	switch {
+	case x.outcome == orrery.OutcomeSkipped:
+	case r.raised < toldFrom:
+		r.owe(x, false, false, true)
+	case x.version != nil:
+		own, members := x.version.def.Notify.TellsEnd(r.config.Notify, x.outcome)
+		r.owe(x, false, own, members)
+	}
+}
+
+func (r *reader) owe(x *execution, start, own, members bool) {
+	if own {
+		x.owed = append(x.owed, owed{r.at, start, true})
+	}
+	if members {
+		x.owed = append(x.owed, owed{r.at, start, false})
+	}
 }
 
 func (r *reader) attempted(e *orrerypb.Event) {
@@ -221,6 +259,9 @@ func (r *reader) attempted(e *orrerypb.Event) {
 }
 
 func (r *reader) assigned(a *attempt) {
+	if len(a.x.attempts) == 0 {
+		r.owesStart(a.x)
+	}
 	a.x.attempts = append(a.x.attempts, a)
 	if other := r.byFence[a.fence]; other != nil {
 		r.fencedTwice = append(r.fencedTwice, a)

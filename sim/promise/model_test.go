@@ -29,6 +29,7 @@ type model struct {
 	todo    []todo
 	asked   int
 	runs    map[uint64]int // fence to process, of those that run
+	told    uint64         // notification that the outside had last
 
 	plan     func(job string, a *orrerypb.AttemptRef) plan
 	choose   func(x store.JobExecution, slot int) []string // members for first attempts, or for the next one of a slot
@@ -245,6 +246,8 @@ func command(body any) *orrerypb.Command {
 		c.Body = b
 	case *orrerypb.Command_Drained:
 		c.Body = b
+	case *orrerypb.Command_RaiseVersion:
+		c.Body = b
 	default:
 		panic(fmt.Sprintf("no command: %T", body))
 	}
@@ -268,12 +271,17 @@ func (m *model) propose(commands ...*orrerypb.Command) *orrerypb.Answer {
 	for _, member := range []string{replay, "m1", "m2", "m3"} {
 		m.Hashes = append(m.Hashes, StateHash{At: m.now, Member: member, Index: m.index, Hash: m.state.Hash()})
 	}
+	for _, n := range m.state.Notifications(m.told, 100) {
+		m.told = n.GetId()
+		m.Effects = append(m.Effects, Effect{
+			Had: true, At: m.now, ID: n.GetId(), Execution: orrery.ExecutionID(n.GetExecution()),
+			Start: n.GetKind() == store.NotificationBefore, Own: n.GetWebhook() != nil,
+		})
+	}
 	for _, e := range events {
 		switch e.GetKind() {
 		case store.EventAttemptAssigned:
 			m.after(travels, func() { m.begin(e) })
-		case store.EventExecutionClosed:
-			m.Effects = append(m.Effects, Effect{Had: true, At: m.now, ID: uint64(len(m.Effects) + 1), Execution: orrery.ExecutionID(e.GetExecution())})
 		case store.EventCancelling:
 			m.after(travels, func() { m.kill(e.GetExecution(), orrery.Reason(e.GetReason())) })
 		}

@@ -131,7 +131,7 @@ func asks(r *orrerypb.Request, command *orrerypb.Command) bool {
 	case *orrerypb.Request_Config:
 		set := command.GetSetClusterConfig()
 		return set != nil && proto.Equal(set.GetConfig(), b.Config.GetConfig())
-	case *orrerypb.Request_GetJob, *orrerypb.Request_ListJobs, *orrerypb.Request_ListExecutions, *orrerypb.Request_GetExecution, *orrerypb.Request_Status:
+	case *orrerypb.Request_GetJob, *orrerypb.Request_ListJobs, *orrerypb.Request_ListExecutions, *orrerypb.Request_GetExecution, *orrerypb.Request_Stats, *orrerypb.Request_Status:
 		return false // a read is no reason for a command
 	}
 	return true

@@ -6,18 +6,25 @@ import (
 	"orrery"
 )
 
-// notified judges the outbox of notifications by what the outside had of it: each end of
-// an execution that ran reaches it at least once, and leaves the outbox only then. While
-// the outside fails it is asked again, after pauses that double.
+// telling is what an effect is one try of.
+type telling struct {
+	execution  orrery.ExecutionID
+	start, own bool
+}
+
+// notified judges the outbox of notifications by what the outside had of it: each start
+// and end that somebody wants to know reaches him at least once, and leaves the outbox
+// only then. While the outside fails it is asked again, after pauses that double.
 func notified(t *trial) {
 	had := map[uint64]*Effect{} // first
-	tries := map[orrery.ExecutionID][]*Effect{}
+	tries := map[telling][]*Effect{}
 	for i := range t.Effects {
 		e := &t.Effects[i]
 		if e.Had && had[e.ID] == nil {
 			had[e.ID] = e
 		}
-		tries[e.Execution] = append(tries[e.Execution], e)
+		of := telling{e.Execution, e.Start, e.Own}
+		tries[of] = append(tries[of], e)
 	}
 	for i := range t.Commits {
 		if c := &t.Commits[i]; admitted(c) {
@@ -25,8 +32,10 @@ func notified(t *trial) {
 		}
 	}
 	for _, x := range t.ledger().executions {
-		if x.closed.happened() && x.outcome != orrery.OutcomeSkipped {
-			t.judgeNoticed(x, tries[x.id])
+		for _, owed := range x.owed {
+			if !x.crowded {
+				t.judgeNoticed(x, owed, tries[telling{x.id, owed.start, owed.own}])
+			}
 		}
 	}
 }
@@ -55,18 +64,25 @@ const (
 )
 
 // judgeNoticed asks for a try that succeeded, as soon as the tries before it allow.
-func (t *trial) judgeNoticed(x *execution, tries []*Effect) {
+func (t *trial) judgeNoticed(x *execution, owed owed, tries []*Effect) {
 	t.judged++
-	pause, last := time.Duration(0), x.closed.at
+	pause, last := time.Duration(0), owed.since
 	for i, e := range tries {
 		if e.Had {
 			return
 		}
 		pause, last = answerWithin+firstPause<<min(i, 20), e.At
 	}
-	if owed := max(last, t.Healed) + pause + leaderWithin; owed > t.horizon() {
+	if due := max(last, t.Healed) + pause + leaderWithin; due > t.horizon() {
 		return
 	}
-	t.breach(x.closed.at, "execution %d of %s ended at %s, and the outside was never told, in %d tries; the run ended at %s",
-		x.id, x.job.name, moment(x.closed.at), len(tries), moment(t.End))
+	what, who := "ended", "the outside"
+	if owed.start {
+		what = "started"
+	}
+	if owed.own {
+		who = "the job's receiver"
+	}
+	t.breach(owed.since, "execution %d of %s %s at %s, and %s was never told, in %d tries; the run ended at %s",
+		x.id, x.job.name, what, moment(owed.since), who, len(tries), moment(t.End))
 }

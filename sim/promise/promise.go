@@ -37,7 +37,7 @@ var All = []Promise{
 	promised("nothing-forged", "what was changed on its way or sent by a stranger changes nothing, and nothing happens that nobody asked for", nothingForged),
 	promised("log-matching", "logs that have an entry of one index and term have the same entry and the same below it, and what was committed is what was logged", logMatching),
 	promised("bounded", "mailboxes, timers, logs, disks and the state stay within stated bounds", bounded),
-	promised("notified", "each end of an execution that ran is told outside at least once, and leaves the outbox only then", notified),
+	promised("notified", "each start and end of an execution that somebody outside wants to know is told at least once, and leaves the outbox only then", notified),
 	promised("counted", "each job says of its ends what they were", counted),
 	promised("calm", "within a bound of the last fault the cluster is calm and stays so", calm),
 }
