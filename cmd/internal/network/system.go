@@ -1,0 +1,48 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"syscall"
+)
+
+// System is the operating system's sockets: TCP and UDP.
+func System() Network { return system{} }
+
+type system struct{}
+
+func (system) Listen(ctx context.Context, address string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, explain("TCP", address, err)
+	}
+	return l, nil
+}
+
+func (system) Dial(ctx context.Context, address string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", address)
+}
+
+func (system) ListenPacket(ctx context.Context, address string) (net.PacketConn, error) {
+	p, err := new(net.ListenConfig).ListenPacket(ctx, "udp", address)
+	if err != nil {
+		return nil, explain("UDP", address, err)
+	}
+	return p, nil
+}
+
+// explain says what an operator can do about an address that cannot be had.
+func explain(protocol, address string, err error) error {
+	hint := ""
+	switch _, port, _ := net.SplitHostPort(address); {
+	case errors.Is(err, syscall.EADDRINUSE):
+		hint = fmt.Sprintf("; another agent or program has it (`ss -lnp 'sport = :%s'` says which): stop that one, or configure another port", port)
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		hint = "; no interface of this machine has that address: configure one that `ip address` lists"
+	case errors.Is(err, syscall.EACCES):
+		hint = "; ports below 1024 want the right to bind them: configure a higher one"
+	}
+	return fmt.Errorf("listen for %s on %s: %w%s", protocol, address, err, hint)
+}
