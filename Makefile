@@ -1,6 +1,8 @@
 # What is not `go build ./...` and `go test ./...`.
 
 SIM ?= go run ./cmd/sim
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+BUSYBOX ?= $(shell command -v busybox)
 
 .PHONY: help
 help: ## show this
@@ -17,7 +19,7 @@ proto: ## generate the code of proto/orrery.proto
 
 .PHONY: golden
 golden: ## rewrite all expected outputs under testdata; read the diff
-	go test . ./cmd/sim ./netsim ./sim ./sim/scenario ./store -update
+	go test . ./cmd/internal/config ./cmd/orrery ./cmd/sim ./netsim ./sim ./sim/scenario ./store -update
 
 .PHONY: readme
 readme: ## put the last line of the run that the README shows into it
@@ -53,3 +55,16 @@ sim-soak: ## a night: crowds, three days, and twenty thousand swarms
 .PHONY: mutants
 mutants: ## break each rule on purpose; the table of docs/mutants.md
 	$(SIM) mutants --format markdown --into docs/mutants.md
+
+.PHONY: image
+image: ## the container image orrery, from this tree; with a shell where the host has a static busybox
+	rm -rf out/image && mkdir -p out/image/bin out/image/etc/ssl/certs out/image/data out/image/tmp && chmod 1777 out/image/tmp
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w -X main.version=$(VERSION)' -o out/image/bin/orrery ./cmd/orrery
+	cp /etc/ssl/certs/ca-certificates.crt out/image/etc/ssl/certs/
+	printf 'root:x:0:0::/:/bin/sh\norrery:x:65532:65532::/data:/bin/sh\n' >out/image/etc/passwd
+	printf 'root:x:0:\norrery:x:65532:\n' >out/image/etc/group
+	@if [ -x "$(BUSYBOX)" ] && "$(BUSYBOX)" | head -1 | grep -q BusyBox; then \
+		cp "$(BUSYBOX)" out/image/bin/busybox; \
+		for name in $$("$(BUSYBOX)" --list); do ln -sf busybox out/image/bin/$$name; done; \
+	else echo "no static busybox (apt-get install busybox-static): the image has no /bin/sh"; fi
+	docker build -q -t orrery:$(VERSION) -t orrery:latest .
