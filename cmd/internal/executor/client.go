@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"net"
@@ -190,8 +191,10 @@ func (c *Client) Start(p actors.StartProcess) {
 func (c *Client) End(fence orrery.Fence, reason orrery.Reason) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.want(fence).end = reason
-	c.say(fence)
+	if w := c.want(fence); w.end == "" { // the first reason counts
+		w.end = reason
+		c.say(fence)
+	}
 }
 
 func (c *Client) SetLease(until time.Duration) {
@@ -239,6 +242,9 @@ func (c *Client) rouse() {
 	}
 }
 
+// closeWithin is how long Close waits for the supervisor to have heard what was ordered.
+const closeWithin = 5 * time.Second
+
 // Close leaves the supervisor and its attempts alone, but for telling it that no agent
 // comes at once: one that holds nothing ends. Nothing is delivered any more when it
 // returns.
@@ -255,13 +261,15 @@ func (c *Client) Close() error {
 	if !began {
 		c.cancel()
 		c.write(c.conn)
+		_ = c.conn.SetReadDeadline(time.Now().Add(closeWithin))
+		_, _ = io.Copy(io.Discard, c.conn.r)
 		c.conn.Close()
 		close(c.over)
 		return nil
 	}
 	select { // what was ordered is said first
 	case <-c.over:
-	case <-time.After(5 * time.Second):
+	case <-time.After(closeWithin):
 	}
 	c.cancel()
 	<-c.over
@@ -318,9 +326,14 @@ func (c *Client) talk(conn *link) (replaced bool) {
 	go func() {
 		defer close(written)
 		defer conn.Close() // ends the reading
-		for c.write(conn) {
+		for more := c.write(conn); ; {
+			var wake <-chan struct{}
+			if more {
+				wake = c.wake
+			} // else the supervisor hangs up when it has heard all
 			select {
-			case <-c.wake:
+			case <-wake:
+				more = c.write(conn)
 			case <-read:
 				return
 			case <-c.ctx.Done():

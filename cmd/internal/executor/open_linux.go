@@ -72,12 +72,11 @@ func dial(ctx context.Context, dir string) (net.Conn, error) {
 
 // supervised says whether a supervisor of the folder is there, whatever it does.
 func supervised(dir string) bool {
-	lock, err := lockDir(dir)
-	if err != nil {
-		return true
+	lock, err := tryLock(dir)
+	if lock != nil {
+		lock.Close()
 	}
-	lock.Close()
-	return false
+	return lock == nil && err == nil
 }
 
 // startedSupervisor is a supervisor process on its way.

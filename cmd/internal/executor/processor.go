@@ -46,8 +46,11 @@ func checkProcessors(all map[string]*orrerypb.Processor) error {
 }
 
 // process has the processors do with the output of an ended attempt what is done before
-// anybody is told of the end.
+// anybody is told of the end. Why an attempt did not begin stays in the record.
 func (s *supervisor) process(p *process) {
+	if p.result.Started.IsZero() {
+		return
+	}
 	for _, name := range slices.Sorted(maps.Keys(p.run.GetProcessors())) {
 		config := p.run.GetProcessors()[name].GetConfig()
 		var where string

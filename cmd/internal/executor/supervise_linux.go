@@ -171,23 +171,41 @@ func (s *supervisor) run(ctx context.Context, listener net.Listener) {
 
 // lockDir makes this the one supervisor of a data directory.
 func lockDir(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	f, err := tryLock(dir)
 	if err != nil {
 		return nil, fmt.Errorf("supervise: %w", err)
 	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		pid, _ := os.ReadFile(f.Name())
-		f.Close()
+	if f == nil {
+		pid, _ := os.ReadFile(filepath.Join(dir, lockFile))
 		return nil, fmt.Errorf("supervise: %s has a supervisor already: pid %s", filepath.Dir(dir), strings.TrimSpace(string(pid)))
 	}
-	if err := f.Truncate(0); err == nil {
+	err = f.Truncate(0)
+	if err == nil {
 		_, err = fmt.Fprintln(f, os.Getpid())
-		if err != nil {
-			f.Close()
-			return nil, fmt.Errorf("supervise: %w", err)
-		}
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("supervise: %w", err)
 	}
 	return f, nil
+}
+
+// tryLock takes the lock of a supervisor's folder until the file is closed. It is nil when
+// another has it.
+func tryLock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockFile), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	f.Close()
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, nil
+	}
+	return nil, os.NewSyscallError("lock "+filepath.Join(dir, lockFile), err)
 }
 
 // maxLog bounds the supervisor's log: it says little, and nothing of what jobs do.
