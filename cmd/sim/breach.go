@@ -102,7 +102,7 @@ func seek(ctx context.Context, s *scenario.Scenario, seeds scenario.Seeds, name 
 		}
 	}
 	done := 0
-	for o := range perform(ctx, atOnce, each, live) {
+	for o := range perform(ctx, atOnce, each, lived) {
 		switch {
 		case o.err != nil:
 			return nil, o.err

@@ -62,7 +62,7 @@ func (f *coverageFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	trips := sweep{scenarios: scenarios, seeds: f.seeds, cover: true}
 	c, all, far := newCoverage(sim.Probes()), trips.count(), newProgress(cmd.ErrOrStderr(), rarely)
-	for o := range perform(cmd.Context(), f.jobs, trips.jobs(), live) {
+	for o := range perform(cmd.Context(), f.jobs, trips.jobs(), lived) {
 		if o.err != nil {
 			return fmt.Errorf("%s: seed %d: %w", title(o.scenario), o.seed, o.err)
 		}

@@ -177,6 +177,12 @@ func again(o *outcome) string {
 		name = stdin
 	}
 	line := fmt.Sprintf("go run ./cmd/sim run %s --seed %d", name, o.seed)
+	if o.live.engine == engineLive {
+		line += " --engine live"
+	}
+	if o.live.limit > 0 {
+		line += fmt.Sprintf(" --limit %v", o.live.limit)
+	}
 	if o.diverge != "" {
 		line += " --twice"
 	}

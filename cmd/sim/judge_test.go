@@ -194,7 +194,7 @@ func TestRunsComeInTheOrderOfTheirJobs(t *testing.T) {
 	f.seeds.from, f.seeds.to, f.seeds.set = 5, 24, true
 	_, jobs := f.plan([]*scenario.Scenario{s})
 	next := uint64(5)
-	for o := range perform(t.Context(), f.jobs, slices.Values(jobs), live) {
+	for o := range perform(t.Context(), f.jobs, slices.Values(jobs), lived) {
 		if o.err != nil || o.seed != next {
 			t.Fatalf("seed %d (%v), want %d", o.seed, o.err, next)
 		}

@@ -62,7 +62,7 @@ func (p *textPrinter) outcome(o *outcome) {
 		p.whole(o)
 		return
 	}
-	fmt.Fprintf(p.w, "%s %-*s  seed %-4d  %s  %s: %s\n", o.mark(), p.width, title(o.scenario), o.seed, o.result.Hash[:16], speed(o), o.word())
+	fmt.Fprintf(p.w, "%s %-*s  seed %-4d  %s  %s: %s\n", o.mark(), p.width, title(o.scenario), o.seed, o.trace(), speed(o), o.word())
 }
 
 // whole is the judgement of a run.
@@ -81,7 +81,11 @@ func (p *textPrinter) whole(o *outcome) {
 		fmt.Fprintf(p.w, "  ! probe %s was not reached: some seed must, this one need not\n", probe)
 	}
 	r := o.result
-	fmt.Fprintf(p.w, "\n%s: %s, %d messages, %d faults, trace %s\n", o.word(), speed(o), r.Messages, r.Faults, r.Hash)
+	if o.live.engine == engineLive {
+		fmt.Fprintf(p.w, "\n%s: %s, %d entries of the log, %d faults\n", o.word(), speed(o), r.Messages, r.Faults)
+	} else {
+		fmt.Fprintf(p.w, "\n%s: %s, %d messages, %d faults, trace %s\n", o.word(), speed(o), r.Messages, r.Faults, r.Hash)
+	}
 	switch {
 	case o.diverge != "":
 		fmt.Fprintln(p.w, o.diverge)
@@ -142,7 +146,18 @@ func (o *outcome) word() string {
 	return "BROKEN " + strings.Join(names, ", ")
 }
 
+// trace names the run's trace, as short as it tells runs apart.
+func (o *outcome) trace() string {
+	if o.live.engine == engineLive {
+		return "real agents"
+	}
+	return o.result.Hash[:16]
+}
+
 func speed(o *outcome) string {
+	if o.live.engine == engineLive {
+		return fmt.Sprintf("%.0f seconds with real agents", o.result.Virtual.Seconds())
+	}
 	virtual, real := o.result.Virtual.Seconds(), max(o.real, time.Microsecond).Seconds()
 	return fmt.Sprintf("%.0f virtual seconds in %.2f s (%.0f×)", virtual, real, virtual/real)
 }

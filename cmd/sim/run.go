@@ -21,6 +21,7 @@ type runFlags struct {
 	twice  bool
 	format string
 	jobs   int
+	live   liveFlags
 }
 
 func runCommand() *cobra.Command {
@@ -33,11 +34,15 @@ func runCommand() *cobra.Command {
 			"under the first seed that it names.\n\n" +
 			"A scenario that must break a promise is as it should be when that is seen. Over several seeds\n" +
 			"it has to be seen under one of them; and one of them has to reach each probe that the scenario\n" +
-			"expects.",
+			"expects.\n\n" +
+			"With --engine live the same files are lived by real agents on this machine, killed, stopped and\n" +
+			"cut off for real. Such a run takes its time, cannot be repeated, and is judged by the same\n" +
+			"promises; those that only the model can judge are named.",
 		Example: "  sim run scenarios/leader-failover\n" +
 			"  sim run scenarios/ --seeds 1..20\n" +
 			"  sim run --set smoke --twice\n" +
-			"  sim run scenarios/leader-failover --seed 7 --twice",
+			"  sim run scenarios/leader-failover --seed 7 --twice\n" +
+			"  sim run --engine live scenarios/leader-failover --limit 2m",
 		Args: needScenarioOr(&f.set),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
 	}
@@ -46,7 +51,8 @@ func runCommand() *cobra.Command {
 	cmd.Flags().Var(&f.seeds, "seeds", "a range of seeds, such as 1..50")
 	cmd.Flags().BoolVar(&f.twice, "twice", false, "run each twice and compare the hashes of their traces")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json (an object a line) or junit")
-	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
+	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own; with --engine live always 1")
+	f.live.add(cmd)
 	return cmd
 }
 
@@ -79,6 +85,7 @@ type job struct {
 	twice    bool
 	cover    bool              // note the reactions of actors
 	say      func(line string) // hears the story as it happens; nil: nobody does
+	live     liveFlags
 }
 
 // outcome is one run that was done.
@@ -106,10 +113,21 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
+	if err := f.live.check(f, scenarios); err != nil {
+		return err
+	}
+	atOnce := f.jobs
+	if f.live.engine == engineLive {
+		atOnce = 1 // they would take each other's time
+	}
+	do, err := f.live.doer(cmd.Context(), scenarios, cmd.ErrOrStderr())
+	if err != nil {
+		return err
+	}
 	tallies, jobs := f.plan(scenarios)
 	print.begin(jobs)
 	far, done, bad := newProgress(cmd.ErrOrStderr(), 0), 0, 0
-	for o := range perform(cmd.Context(), f.jobs, slices.Values(jobs), live) {
+	for o := range perform(cmd.Context(), atOnce, slices.Values(jobs), do) {
 		if o.err != nil {
 			return fmt.Errorf("%s: seed %d: %w", title(o.scenario), o.seed, o.err)
 		}
@@ -144,15 +162,15 @@ func (f *runFlags) plan(scenarios []*scenario.Scenario) ([]*tally, []job) {
 		t := &tally{scenario: s, first: first, seeds: int(n), reached: map[string]bool{}}
 		tallies = append(tallies, t)
 		for i := range n {
-			jobs = append(jobs, job{scenario: s, seed: first + i, tally: t, twice: f.twice})
+			jobs = append(jobs, job{scenario: s, seed: first + i, tally: t, twice: f.twice, live: f.live})
 		}
 	}
 	return tallies, jobs
 }
 
-// live does the job. A bug of the simulator itself ends the command, with the run that
+// lived does the job. A bug of the simulator itself ends the command, with the run that
 // shows it.
-func live(ctx context.Context, j job) *outcome {
+func lived(ctx context.Context, j job) *outcome {
 	defer func() {
 		if bug := recover(); bug != nil {
 			panic(fmt.Sprintf("%s, seed %d: %v", title(j.scenario), j.seed, bug))

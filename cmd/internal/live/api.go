@@ -1,3 +1,5 @@
+//go:build linux
+
 package live
 
 import (
@@ -8,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 )
 
@@ -85,4 +88,31 @@ func (m *Member) Leads(ctx context.Context) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Applied is the index of the log up to which the server's state reaches.
+func (m *Member) Applied(ctx context.Context) (uint64, error) {
+	header, err := m.CallWith(ctx, "GET", "/v1/jobs?_start=0&_end=1", nil, nil, nil)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseUint(header.Get("X-Orrery-Index"), 10, 64)
+}
+
+// Snapshot is the server's state, as a backup has it.
+func (m *Member) Snapshot(ctx context.Context) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, "GET", m.URL()+"/v1/snapshot", nil)
+	if err != nil {
+		return nil, err
+	}
+	response, err := m.cluster.client.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err == nil && response.StatusCode != http.StatusOK {
+		err = StatusError{response.StatusCode, strings.TrimSpace(string(text))}
+	}
+	return text, err
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package live
 
 import (
@@ -217,7 +219,7 @@ func (c *Cluster) agreed(ctx context.Context) (*Member, error) {
 	name := ""
 	for _, m := range c.members {
 		if !m.Up() {
-			if err := m.died(); err != nil {
+			if err := m.Died(); err != nil {
 				return nil, Final{err}
 			}
 			continue

@@ -1,3 +1,5 @@
+//go:build linux
+
 package live
 
 import (
@@ -161,8 +163,8 @@ func (m *Member) PID() int {
 	return m.now().cmd.Process.Pid
 }
 
-// died is the error of an agent that ended although nobody had asked it to.
-func (m *Member) died() error {
+// Died is the error of an agent that ended although nobody had asked it to.
+func (m *Member) Died() error {
 	l := m.now()
 	if l == nil || m.Up() || l.asked.Load() {
 		return nil

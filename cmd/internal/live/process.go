@@ -1,3 +1,5 @@
+//go:build linux
+
 package live
 
 import (
@@ -146,9 +148,9 @@ func addrPort(a net.Addr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// gone returns a channel that is closed when the process has ended, whoever its parent is;
+// Gone returns a channel that is closed when the process has ended, whoever its parent is;
 // at once when there is no such process.
-func gone(pid int) <-chan struct{} {
+func Gone(pid int) <-chan struct{} {
 	over := make(chan struct{})
 	fd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {

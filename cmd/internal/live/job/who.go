@@ -17,21 +17,20 @@ func who() (ledger.Line, error) {
 	if l.Job == "" {
 		return l, errors.New("ORRERY_JOB is not set: this is no job of a cluster")
 	}
-	var errs []error
-	number := func(name string) uint64 {
-		n, err := strconv.ParseUint(os.Getenv(name), 10, 64)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("%s: %w", name, err))
-		}
-		return n
+	if _, err := fmt.Sscanf(os.Getenv("ORRERY_ATTEMPT"), "%d.%d.%d", &l.Execution, &l.Slot, &l.Attempt); err != nil {
+		return l, fmt.Errorf("ORRERY_ATTEMPT=%s: want an execution, a slot and a number: %w", os.Getenv("ORRERY_ATTEMPT"), err)
 	}
-	l.Execution, l.Slot, l.Attempt = number("ORRERY_EXECUTION"), int(number("ORRERY_SLOT")), int(number("ORRERY_ATTEMPT"))
-	l.Fence = number("ORRERY_FENCE")
+	fence, err := strconv.ParseUint(os.Getenv("ORRERY_FENCE"), 10, 64)
+	if err != nil {
+		return l, fmt.Errorf("ORRERY_FENCE: %w", err)
+	}
+	l.Fence = fence
 	if due := os.Getenv("ORRERY_DUE"); due != "" {
-		at, err := time.Parse(time.RFC3339Nano, due)
-		errs, l.Due = append(errs, err), at
+		if l.Due, err = time.Parse(time.RFC3339Nano, due); err != nil {
+			return l, fmt.Errorf("ORRERY_DUE: %w", err)
+		}
 	}
-	return l, errors.Join(errs...)
+	return l, nil
 }
 
 // member is on whose machine this runs, as the engine told all processes there.
