@@ -73,14 +73,30 @@ func newMetrics() *Metrics {
 	return m
 }
 
-// Register adds what another part of the member measures.
-func (m *Metrics) Register(cs ...prometheus.Collector) error {
-	for _, c := range cs {
-		if err := m.registry.Register(c); err != nil {
-			return err
+// Collect adds figures that another part of the member has anyway: read is called for
+// each scrape and sets them. Labels come in pairs of name and value.
+func (m *Metrics) Collect(read func(set func(name, help string, counter bool, value float64, labels ...string))) {
+	m.registry.MustRegister(readings(read))
+}
+
+// readings is a collector whose metrics are known when they are read.
+type readings func(set func(name, help string, counter bool, value float64, labels ...string))
+
+// Describe says nothing, which makes the collector an unchecked one.
+func (readings) Describe(chan<- *prometheus.Desc) {}
+
+func (r readings) Collect(to chan<- prometheus.Metric) {
+	r(func(name, help string, counter bool, value float64, labels ...string) {
+		kind := prometheus.GaugeValue
+		if counter {
+			kind = prometheus.CounterValue
 		}
-	}
-	return nil
+		var names, values []string
+		for i := 0; i+1 < len(labels); i += 2 {
+			names, values = append(names, labels[i]), append(values, labels[i+1])
+		}
+		to <- prometheus.MustNewConstMetric(prometheus.NewDesc(name, help, names, nil), kind, value, values...)
+	})
 }
 
 // Gauge adds a figure that is read when it is asked for.

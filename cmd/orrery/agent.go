@@ -1,0 +1,113 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"orrery/cmd/internal/agent"
+	"orrery/cmd/internal/config"
+	"orrery/cmd/internal/executor"
+)
+
+func agentCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "agent",
+		Short: "Be a member of the cluster",
+		Long: "agent is a member of the cluster: it runs attempts, and with --server also votes and keeps\n" +
+			"the state. SIGTERM and Ctrl-C end it in good order, SIGHUP has it read its configuration again.\n" +
+			"Each flag is also a key of the configuration file and, in capitals after ORRERY_, a variable\n" +
+			"of the environment.",
+		Example: "  orrery agent --dev\n  orrery agent --config /etc/orrery/orrery.yml",
+		Args:    args(cobra.NoArgs),
+	}
+	config.Flags(cmd.Flags())
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		load := func() (config.Config, []string, error) {
+			return config.Load(config.Source{Flags: cmd.Flags(), Environ: os.Environ()})
+		}
+		return runAgent(cmd.Context(), load, cmd.ErrOrStderr())
+	}
+	return cmd
+}
+
+// runAgent is one life of an agent. Its log goes to out.
+func runAgent(ctx context.Context, load func() (config.Config, []string, error), out io.Writer) error {
+	cfg, notices, err := load()
+	if err != nil {
+		return exits{exitUsage, err}
+	}
+	level := new(slog.LevelVar)
+	log, err := newLog(out, cfg, level)
+	if err != nil {
+		return exits{exitUsage, err}
+	}
+	for _, notice := range notices {
+		log.Warn(notice)
+	}
+	reload := make(chan config.Config)
+	go onHangup(ctx, func() {
+		next, _, err := load()
+		if err != nil {
+			log.Error("configuration not reloaded: all stays as it was", "error", err)
+			return
+		}
+		select {
+		case reload <- next:
+		case <-ctx.Done():
+		}
+	})
+	return agent.Run(ctx, agent.Options{Config: cfg, Version: release(), Log: log, Level: level, Reload: reload})
+}
+
+// onHangup calls f for each SIGHUP until ctx ends.
+func onHangup(ctx context.Context, f func()) {
+	signals := make(chan os.Signal, 1)
+	signal.Notify(signals, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	for {
+		select {
+		case <-signals:
+			f()
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// newLog is the log that cfg asks for.
+func newLog(out io.Writer, cfg config.Config, level *slog.LevelVar) (*slog.Logger, error) {
+	var l slog.Level
+	if err := l.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		return nil, fmt.Errorf("log-level %q: expected debug, info, warn or error", cfg.LogLevel)
+	}
+	level.Set(l)
+	options := &slog.HandlerOptions{Level: level}
+	if cfg.LogFormat == "json" {
+		return slog.New(slog.NewJSONHandler(out, options)), nil
+	}
+	return slog.New(slog.NewTextHandler(out, options)), nil
+}
+
+// superviseCommand is what an agent starts for its processes.
+func superviseCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:    "supervise",
+		Short:  "Own the processes of a member; started by its agent",
+		Hidden: true,
+		Args:   args(cobra.NoArgs),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return executor.Supervise(cmd.Context(), executor.SuperviseOptions{Dir: dir, Release: release()})
+		},
+	}
+	cmd.Flags().StringVar(&dir, "dir", "", "data directory of the member")
+	_ = cmd.MarkFlagRequired("dir")
+	return cmd
+}
