@@ -16,6 +16,7 @@ import (
 	"github.com/hashicorp/go-sockaddr/template"
 
 	"orrery"
+	"orrery/cmd/internal/httpapi"
 )
 
 // Check says all that cannot be meant: nil, or [Problems].
@@ -55,7 +56,7 @@ func (c Config) Tokens() ([]string, error) {
 	}
 	text, err := os.ReadFile(c.APITokenFile)
 	if err != nil {
-		return nil, fmt.Errorf("api-token-file: %w", err)
+		return nil, fmt.Errorf("cannot be read: %w", err)
 	}
 	for line := range strings.Lines(string(text)) {
 		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
@@ -190,11 +191,25 @@ func (c Config) checkSecurity(p *checks) {
 	}
 	together(p, c, "tls-ca-file", "tls-cert-file", "tls-key-file")
 	together(p, c, "tls-http-cert-file", "tls-http-key-file")
-	if _, err := c.Tokens(); err != nil {
-		p.add("api-token-file", "", "%v", err)
-	}
+	c.checkTokens(p)
 	atLeast(p, "http-max-body", c.HTTPMaxBody, 1<<10)
 	atLeast(p, "http-rate", c.HTTPRate, 0)
+}
+
+func (c Config) checkTokens(p *checks) {
+	tokens, err := c.Tokens()
+	if err != nil {
+		p.add("api-token-file", "", "%v", err)
+		return
+	}
+	for _, token := range tokens {
+		if _, err := httpapi.ParseToken(token); err != nil {
+			p.add("api-token", "", "%v", err)
+		}
+	}
+	if err := httpapi.CheckExposure(c.HTTPAddr, len(tokens), c.Insecure, c.AllowAnonymous); err != nil {
+		p.add("http-addr", "", "%s", strings.TrimPrefix(err.Error(), "http-addr "))
+	}
 }
 
 // together refuses some of a group of files without the others.

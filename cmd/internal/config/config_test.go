@@ -12,6 +12,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"orrery/cmd/internal/httpapi"
 )
 
 const secret = "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
@@ -167,7 +169,7 @@ func TestDev(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || len(notices) != 0 {
 		t.Errorf("notices %q, configuration (-want +got):\n%s", notices, diff)
 	}
-	if cfg, _, err = load(t, "data-dir: /kept\n", nil, "--dev", "--http-addr=:9"); err != nil || cfg.DataDir != "/kept" || cfg.HTTPAddr != ":9" {
+	if cfg, _, err = load(t, "data-dir: /kept\n", nil, "--dev", "--http-addr=127.0.0.1:9"); err != nil || cfg.DataDir != "/kept" || cfg.HTTPAddr != "127.0.0.1:9" {
 		t.Errorf("given keys do not win over those of dev: %q %q, %v", cfg.DataDir, cfg.HTTPAddr, err)
 	}
 }
@@ -214,6 +216,8 @@ func TestProblems(t *testing.T) {
 		"a zone":         {file: ok + "timezone: Mars/Olympus\n", want: []string{"timezone: ", "Mars/Olympus", "(orrery.yml:2:11)"}},
 		"dev of three":   {args: []string{"--dev", "--bootstrap-expect=3"}, want: []string{"bootstrap-expect 3: dev is a cluster of one"}},
 		"no token file":  {file: ok + "api-token-file: /nowhere\n", want: []string{"api-token-file: ", "/nowhere"}},
+		"an open door":   {file: ok + "http-addr: 10.0.0.1:80\n", want: []string{`http-addr: "10.0.0.1:80": others can reach it and there is no API token`, "(orrery.yml:2:12)"}},
+		"a bad token":    {file: ok + "api-token: [ci:all:00, ci:run:00]\n", want: []string{`scope "all"`, "SHA-256"}},
 		"what wait does": {file: ok + "stop: now\n", want: []string{`stop "now": expected leave, wait or end`}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -269,13 +273,14 @@ func TestFiles(t *testing.T) {
 func TestWithoutTokensTheAPIStaysAtHome(t *testing.T) {
 	tokens := filepath.Join(t.TempDir(), "tokens")
 	write(t, tokens, "# of the machines\n\nci:run:"+strings.Repeat("0", 64)+"\n")
+	token := httpapi.TokenLine("a", "read", "x")
 	for args, want := range map[string]string{
 		"--encrypt=" + secret:                        "127.0.0.1:8080",
 		"--encrypt=" + secret + " --allow-anonymous": ":8080",
 		"--insecure": ":8080",
-		"--encrypt=" + secret + " --api-token=a:read:00":      ":8080",
+		"--encrypt=" + secret + " --api-token=" + token:       ":8080",
 		"--encrypt=" + secret + " --api-token-file=" + tokens: ":8080",
-		"--encrypt=" + secret + " --http-addr=10.0.0.1:80":    "10.0.0.1:80",
+		"--encrypt=" + secret + " --http-addr=127.0.0.1":      "127.0.0.1:8080",
 	} {
 		cfg, _, err := load(t, "", nil, strings.Fields(args)...)
 		if err != nil || cfg.HTTPAddr != want {

@@ -243,8 +243,13 @@ func (l *loader) finish() Config {
 		cfg.HTTPAddr = loopback
 		l.notice("http-addr: %s, since the API asks for no token; add one with orrery token create to open it", loopback)
 	}
+	if filled, err := Address(cfg.HTTPAddr, defaultHTTPPort); err == nil { // Check says what is wrong with it
+		cfg.HTTPAddr = filled
+	}
 	return cfg
 }
+
+const defaultHTTPPort = 8080
 
 // dkronLevels are levels that only Dkron has.
 var dkronLevels = map[string]string{"warning": "warn", "fatal": "error", "panic": "error"}

@@ -84,12 +84,13 @@ func TestSampleConfigurationHoldsTheDefaults(t *testing.T) {
 			lines = append(lines, rest)
 		}
 	}
-	given := strings.Replace(strings.Join(lines, ""), `encrypt: ""`, "encrypt: "+secret, 1)
+	given := strings.Replace(strings.Join(lines, ""), `encrypt: ""`, "encrypt: "+secret+"\nallow-anonymous: true", 1)
+	given = strings.Replace(given, "allow-anonymous: false\n", "", 1)
 	uncommented, _, err := load(t, given, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	preset, _, err := load(t, "", nil, "--encrypt="+secret, "--http-addr=:8080")
+	preset, _, err := load(t, "", nil, "--encrypt="+secret, "--allow-anonymous")
 	if err != nil {
 		t.Fatal(err)
 	}
