@@ -179,3 +179,21 @@ func heapInUse() uint64 {
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
 }
+
+// BenchmarkRequestsKept reports what an answer that is kept costs.
+func BenchmarkRequestsKept(b *testing.B) {
+	for range b.N {
+		before := heapInUse()
+		s := openState(b)
+		s.Apply(1, 1, entryOf(putCommand(0)))
+		for i := range fleet {
+			at := epoch.Add(time.Duration(i) * time.Millisecond).UnixNano()
+			s.Apply(s.Index()+1, 1, entryOf(&orrerypb.Command{
+				AtNs: at, IssuedNs: at, RequestId: fmt.Sprintf("server-1/%d/%d", at/1e9, i),
+				Body: &orrerypb.Command_SetPaused{SetPaused: &orrerypb.SetPaused{Paused: i%2 == 0}},
+			}))
+		}
+		b.ReportMetric(float64(heapInUse()-before)/fleet, "bytes/answer")
+		_ = s.Close()
+	}
+}

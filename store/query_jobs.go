@@ -62,6 +62,9 @@ func (j *seenJob) view() *orrerypb.JobView {
 	} else {
 		v.Record = loadDefinition(j.q.t, j.uid, v.State.Version)
 	}
+	if j.q.s.kv.count(edgeSpace) == 0 {
+		return v
+	}
 	for _, uid := range dependentIDs(j.q.t, v.State.Name) {
 		dependent := seenJob{q: j.q, uid: uid}
 		v.Dependents = append(v.Dependents, dependent.name())
@@ -111,8 +114,11 @@ func (q query) jobsByName(descending bool, fn func(j *seenJob) bool) {
 	if descending {
 		scan = q.t.scanDown
 	}
+	seen := &seenJob{q: q} // one for all, for a list in this order keeps none
 	scan(nameSpace, "", func(_, value string) bool {
-		return fn(&seenJob{q: q, uid: parseNumber(value)})
+		seen.forget()
+		seen.uid = parseNumber(value)
+		return fn(seen)
 	})
 }
 

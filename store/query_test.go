@@ -548,6 +548,7 @@ func BenchmarkListJobs(b *testing.B) {
 		{"10000 by next", small, &orrerypb.ListJobsRequest{Sort: "next"}},
 		{"50 of 100000 by name", large, &orrerypb.ListJobsRequest{Limit: 50}},
 		{"50 in the middle of 100000 by name", large, &orrerypb.ListJobsRequest{Start: 50_000, Limit: 50}},
+		{"the last 50 of 100000 by name", large, &orrerypb.ListJobsRequest{Start: 99_950, Limit: 50}},
 		{"50 of 100000 by next", large, &orrerypb.ListJobsRequest{Sort: "next", Limit: 50}},
 		{"50 of 100000 by display name", large, &orrerypb.ListJobsRequest{Sort: "display_name", Limit: 50}},
 		{"50 of 100000 with a query", large, &orrerypb.ListJobsRequest{Query: "99", Limit: 50}},

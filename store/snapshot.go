@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"io"
 	"slices"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -89,6 +90,22 @@ func (p *Snapshot) records(max int) (done bool) {
 		p.body = protowire.AppendString(protowire.AppendTag(p.body, 2, protowire.BytesType), value)
 		return len(p.body) < max
 	})
+}
+
+// pieceWritten is what WriteTo writes at once.
+const pieceWritten = 256 << 10
+
+// WriteTo writes all pieces that are left. It implements [io.WriterTo].
+func (p *Snapshot) WriteTo(w io.Writer) (int64, error) {
+	var written int64
+	for {
+		piece, last := p.Next(pieceWritten)
+		n, err := w.Write(piece)
+		written += int64(n)
+		if err != nil || last {
+			return written, err
+		}
+	}
 }
 
 // Close gives up what the snapshot holds. Closing it twice, or after its end, is harmless.
