@@ -10,10 +10,10 @@ import (
 	"github.com/hashicorp/memberlist"
 )
 
-// claim notices that others say of this member's name that it lives elsewhere. That is so
+// claim holds whether this member's name is its own in the eyes of the others. It is not
 // for some seconds after a member began again at another address, until its old place is
-// called failed; or for good, when two members were given one name. As long as it is, the
-// others take no news from here.
+// called failed; and for good, when two members were given one name. As long as it is not,
+// the others take no news from here, and say nothing of that by themselves.
 //
 // It is memberlist's delegate for every message that says a member lives.
 type claim struct {
@@ -21,12 +21,13 @@ type claim struct {
 	home []byte // ip and port of this member
 	woke func()
 
-	mu     sync.Mutex
-	since  time.Time      // when the claim was first heard; zero: there is none
-	by     netip.AddrPort // who makes it
-	life   uint64         // its incarnation
-	heard  bool           // since the last ask, that the name lives elsewhere
-	backed bool           // since the last ask, that it lives here
+	mu        sync.Mutex
+	confirmed bool           // others said, when asked, that the name lives here
+	since     time.Time      // when it was first heard that it lives elsewhere; zero: not, or that is over
+	by        netip.AddrPort // there
+	life      uint64         // under this incarnation
+	elsewhere bool           // heard since the last ask
+	here      bool           // likewise
 }
 
 func (c *claim) own(name string, home netip.AddrPort, woke func()) {
@@ -43,10 +44,10 @@ func (c *claim) NotifyAlive(m *memberlist.Node) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if bytes.Equal(place(m.Addr, m.Port), c.home) {
-		c.backed = true
+		c.here = true
 		return nil
 	}
-	c.heard = true
+	c.elsewhere = true
 	ip, _ := netip.AddrFromSlice(m.Addr)
 	c.by, c.life = netip.AddrPortFrom(ip.Unmap(), m.Port), incarnationOf(m.Meta)
 	if c.since.IsZero() {
@@ -56,22 +57,30 @@ func (c *claim) NotifyAlive(m *memberlist.Node) error {
 	return nil
 }
 
-// made reports whether there is a claim.
+// made reports whether another claims the name.
 func (c *claim) made() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.since.IsZero()
 }
 
+// open reports whether the others are to be asked.
+func (c *claim) open() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.confirmed || !c.since.IsZero()
+}
+
 // ask forgets what was heard, does f, which asks one member, and says what that one holds.
+// Of a member that it calls failed, or suspects, it says nothing.
 func (c *claim) ask(f func()) (elsewhere, here bool) {
 	c.mu.Lock()
-	c.heard, c.backed = false, false
+	c.elsewhere, c.here = false, false
 	c.mu.Unlock()
 	f()
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.heard && !c.backed, c.backed
+	return c.elsewhere && !c.here, c.here
 }
 
 // settle takes the votes of a round. The name is this member's when more hold to it, or
@@ -82,8 +91,9 @@ func (c *claim) settle(elsewhere, here int, incarnation uint64, limit time.Durat
 	defer c.mu.Unlock()
 	old := time.Since(c.since) > limit
 	switch {
-	case elsewhere == 0 && here == 0 && !old:
-	case here > elsewhere, here == elsewhere && incarnation < c.life, elsewhere == 0:
+	case here > elsewhere, here > 0 && here == elsewhere && incarnation < c.life:
+		c.confirmed, c.since = true, time.Time{}
+	case elsewhere == 0 && old:
 		c.since = time.Time{}
 	case old:
 		c.since = time.Now() // said once, and again after as long

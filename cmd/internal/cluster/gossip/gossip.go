@@ -28,6 +28,10 @@ import (
 // by mistake.
 const label = "orrery"
 
+// tombstone is how long a member that left is listed: longer than others are cut off, or
+// they would bring it back.
+const tombstone = 24 * time.Hour
+
 // Config says who a member is and how it finds the others.
 type Config struct {
 	Name        string // unique in the cluster; up to 128 bytes, no blanks, no slashes
@@ -240,6 +244,7 @@ func (g *Gossip) config() (*serf.Config, error) {
 	c.EventCh = g.events
 	c.LogOutput, c.Logger = nil, g.logs.logger()
 	c.ReconnectInterval, c.ReconnectTimeout = profile.reconnect, g.cfg.Lost
+	c.TombstoneTimeout = tombstone
 	c.BroadcastTimeout = 2 * time.Second // a broadcast takes a few gossip rounds; Leave waits for two
 	c.DisableCoordinates = true          // nothing asks for them
 	// A member that starts again elsewhere would be the one that serf's vote shuts down,
@@ -305,8 +310,11 @@ func (g *Gossip) Leave() {
 	}
 }
 
-// Remove has the cluster forget a member that failed or left, at once and for all. One
-// that lives is refused, and an unknown one.
+// Remove has the cluster forget a member that failed, at once; should it come back it is
+// taken again. One that lives is refused, one that left, and an unknown one.
+//
+// serf can do it more thoroughly, by pruning. But a copy of that order that is late strikes
+// a member that has come back meanwhile out of the list of some, until it fails again.
 func (g *Gossip) Remove(name string) error {
 	m, known := g.Member(name)
 	switch {
@@ -314,8 +322,12 @@ func (g *Gossip) Remove(name string) error {
 		return fmt.Errorf("remove member %q: no such member", name)
 	case m.Status == actors.MemberAlive:
 		return fmt.Errorf("remove member %q: it is alive: stop it first, or have it leave", name)
+	case m.Status == actors.MemberLeft:
+		return fmt.Errorf("remove member %q: it has left, and is forgotten within %v", name, tombstone)
 	}
-	if err := g.serf.RemoveFailedNodePrune(name); err != nil {
+	err := g.serf.RemoveFailedNode(name)
+	wake(g.dirty)
+	if err != nil {
 		return fmt.Errorf("remove member %q: %w", name, err)
 	}
 	return nil

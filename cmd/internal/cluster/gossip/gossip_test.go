@@ -19,7 +19,10 @@ import (
 	"orrery/cmd/internal/network"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// A probe of memberlist's that is under way ends with its own time-out.
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/hashicorp/memberlist.(*Memberlist).probeNode"))
+}
 
 const patience = 60 * time.Second
 
@@ -458,7 +461,7 @@ func TestRemove(t *testing.T) {
 	for _, m := range []*member{a, b} {
 		until(t, "c is forgotten", func() bool { _, known := m.Member("c"); return !known })
 	}
-	// What is told of others is not taken for their own goodbye.
+	// What others say is not taken for the member's own goodbye.
 	a.mu.Lock()
 	if a.news["c"].Status != actors.MemberFailed {
 		t.Errorf("the Roster was told %+v", a.news["c"])

@@ -15,8 +15,8 @@ import (
 
 const (
 	firstRetry = 200 * time.Millisecond // after the first try: servers that are started together find each other quickly
-	askEvery   = time.Second            // while another claims the name
-	askMost    = 7                      // members, for their word on a claim
+	askEvery   = time.Second            // until the others hold this member for what it is
+	askMost    = 7                      // members, for their word on that
 )
 
 // keepJoined finds the others, again whenever none is left, and those of RetryJoin that
@@ -28,7 +28,7 @@ func (g *Gossip) keepJoined() {
 	for !g.gone() {
 		var wait time.Duration
 		switch {
-		case g.claim.made():
+		case g.claim.made(), !g.alone() && g.claim.open():
 			g.contest()
 			wait = askEvery
 		case !g.alone():
@@ -112,8 +112,8 @@ func (g *Gossip) resolve(target string, level slog.Level) []string {
 	return list
 }
 
-// contest asks others who has this member's name, and gives up when it has been somebody
-// else for long.
+// contest asks others whether this member's name is its own, which is news of this member
+// for them as well. It gives up when the name has been somebody else's for long.
 func (g *Gossip) contest() {
 	asked := g.others()
 	rand.Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })

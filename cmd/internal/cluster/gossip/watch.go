@@ -36,11 +36,13 @@ type Info struct {
 	Version     string
 }
 
-// infoOf reads what serf knows of a member. ok is false for one that is not ours.
+// infoOf reads what serf knows of a member. ok is false for one that is not ours, or is
+// to be forgotten: serf calls it left, and it was not the member that said so.
 func infoOf(m serf.Member) (info Info, ok bool) {
 	incarnation, err := strconv.ParseUint(m.Tags[tagIncarnation], 36, 64)
 	ip, isIP := netip.AddrFromSlice(m.Addr)
-	if err != nil || !isIP {
+	goodbye := m.Tags[tagLeft] != ""
+	if err != nil || !isIP || m.Status == serf.StatusLeft && !goodbye {
 		return Info{}, false
 	}
 	expect, _ := strconv.Atoi(m.Tags[tagExpect])
@@ -71,13 +73,11 @@ func infoOf(m serf.Member) (info Info, ok bool) {
 			info.Tags[name] = value
 		}
 	}
-	switch {
-	case m.Status == serf.StatusFailed:
+	switch m.Status {
+	case serf.StatusFailed:
 		info.Status = actors.MemberFailed
-	case m.Status == serf.StatusLeft && m.Tags[tagLeft] != "":
+	case serf.StatusLeft:
 		info.Status = actors.MemberLeft
-	case m.Status == serf.StatusLeft:
-		info.Status = actors.MemberFailed // others said so; it may be cut off and come back as it is
 	default:
 		info.Status = actors.MemberAlive // and so is who is about to leave
 	}
@@ -144,7 +144,7 @@ func (g *Gossip) refresh() {
 		known, had := g.members[m.Name]
 		info, ours := infoOf(m)
 		switch {
-		case had && (!ours || older(info, known)):
+		case ours && had && older(info, known):
 			members[m.Name] = known
 		case ours:
 			members[m.Name] = info
