@@ -173,8 +173,12 @@ func FromWords(w orrery.Job) Job {
 		Executor: w.Executor, ExecutorConfig: w.ExecutorConfig, Processors: w.Processors, History: w.History,
 		Notify: fromNotify(w.Notify),
 	}
-	if j.Processors == nil {
-		j.Processors = map[string]map[string]string{} // as Dkron
+	j.Processors = make(map[string]map[string]string, len(w.Processors)) // never null, as in Dkron
+	for name, config := range w.Processors {
+		if config == nil {
+			config = map[string]string{}
+		}
+		j.Processors[name] = config
 	}
 	switch w.Overlap {
 	case orrery.OverlapAllow:

@@ -17,11 +17,11 @@ import (
 )
 
 var (
-	names   = rapid.StringMatching(`[a-zA-Z][a-zA-Z0-9_.-]{0,12}`)
-	texts   = rapid.SampledFrom([]string{"", "x", "line\nbreak", "quote \" and : colon", "- dash", "true", "12", "null", "Ünï", "# no comment"})
-	pairs   = rapid.MapOfN(names, texts, 0, 3)
-	spans   = rapid.SampledFrom([]time.Duration{0, time.Nanosecond, 1500 * time.Millisecond, time.Second, 90 * time.Minute, 1000 * time.Hour})
-	instant = rapid.Custom(func(t *rapid.T) time.Time {
+	names    = rapid.StringMatching(`[a-zA-Z][a-zA-Z0-9_.-]{0,12}`)
+	texts    = rapid.SampledFrom([]string{"", "x", "line\nbreak", "quote \" and : colon", "- dash", "true", "12", "null", "Ünï", "# no comment"})
+	pairs    = rapid.MapOfN(names, texts, 0, 3)
+	spans    = rapid.SampledFrom([]time.Duration{0, time.Nanosecond, 1500 * time.Millisecond, time.Second, 90 * time.Minute, 1000 * time.Hour})
+	instants = rapid.Custom(func(t *rapid.T) time.Time {
 		if rapid.Bool().Draw(t, "none") {
 			return time.Time{}
 		}
@@ -41,7 +41,7 @@ func anyJob(t *rapid.T) orrery.Job {
 		Schedule: rapid.SampledFrom([]string{"", "@manually", "@every 90s", "0 30 2 * * *", "~ ~ * * *"}).Draw(t, "schedule"),
 		Timezone: rapid.SampledFrom([]string{"", "UTC", "Europe/Berlin"}).Draw(t, "zone"),
 		DST:      orrery.DST{Gap: enum(t, orrery.GapSkip, "gap"), Repeat: enum(t, orrery.RepeatBoth, "repeat")},
-		StartsAt: instant.Draw(t, "starts"), ExpiresAt: instant.Draw(t, "expires"),
+		StartsAt: instants.Draw(t, "starts"), ExpiresAt: instants.Draw(t, "expires"),
 		Disabled: rapid.Bool().Draw(t, "disabled"), Ephemeral: rapid.Bool().Draw(t, "ephemeral"),
 		Tags: pairs.Draw(t, "tags"), Metadata: pairs.Draw(t, "metadata"), Labels: pairs.Draw(t, "labels"),
 		Targets: enum(t, orrery.TargetsAll, "targets"),
