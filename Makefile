@@ -12,6 +12,10 @@ help: ## show this
 ci: ## all that must hold, as CI runs it
 	.ci/run
 
+.PHONY: wasm-check
+wasm-check: ## the agent builds for WebAssembly, which is how the sandbox runs it
+	.ci/wasm-check
+
 .PHONY: proto
 proto: ## generate the code of proto/orrery.proto
 	go tool -modfile=tools.mod buf lint
