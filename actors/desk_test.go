@@ -22,6 +22,7 @@ type desk struct {
 	state   *store.State
 	term    uint64
 	roster  []Member
+	led     string              // before this leader
 	fate    Fate                // of proposals; FateApplied applies them at once
 	held    bool                // proposals wait for commit
 	waiting []Propose           // held
@@ -101,7 +102,7 @@ func (k *desk) settle() {
 func (k *desk) answer(s sentMessage) {
 	switch m := s.Msg.(type) {
 	case RosterWanted:
-		k.give(RosterRead{slices.Clone(k.roster)})
+		k.give(RosterRead{Members: slices.Clone(k.roster), Led: k.led})
 	case Propose:
 		if k.held {
 			k.waiting = append(k.waiting, m)

@@ -55,6 +55,7 @@ type Dispatcher struct {
 	// Members and their sessions.
 	members  map[string]*member
 	rostered bool   // the Roster has been read
+	led      string // before this one, who probably went down: nobody waits for its session
 	sessions uint64 // newest drawn
 	checks   checks
 	skewed   bool   // this leader's clock was found to be off

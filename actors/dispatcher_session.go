@@ -104,7 +104,7 @@ func (d *Dispatcher) rosterRead(m RosterRead) {
 	for _, about := range m.Members {
 		d.memberChanged(about)
 	}
-	d.rostered = true
+	d.rostered, d.led = true, m.Led
 	d.announce()
 	d.advance()
 }
@@ -222,10 +222,11 @@ func (d *Dispatcher) deaf(m *member) bool {
 	return false
 }
 
-// allConfirmed reports whether every member that the gossip calls alive has a session.
+// allConfirmed reports whether every member that the gossip calls alive has a session. It
+// calls one that died alive for seconds, and the leader before died in most cases.
 func (d *Dispatcher) allConfirmed() bool {
 	for _, m := range d.members {
-		if m.known && !m.confirmed && m.roster.Status <= MemberSuspect {
+		if m.known && !m.confirmed && m.roster.Status <= MemberSuspect && m.name != d.led {
 			return false
 		}
 	}

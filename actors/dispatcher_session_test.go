@@ -315,6 +315,18 @@ func TestWhenAllMembersHaveASessionNothingIsWaitedFor(t *testing.T) {
 	}
 }
 
+func TestTheSessionOfTheLeaderBeforeIsNotWaitedFor(t *testing.T) {
+	k := newDesk(t, "m1", "m2")
+	k.led = "m2" // killed, and the gossip calls it alive
+	k.put(orrery.Job{})
+	id := k.trigger()
+	k.lead()
+	k.open("m1")
+	if len(k.execution(id).GetSlots()) != 1 {
+		t.Error("it waits for the leader that died")
+	}
+}
+
 func TestFiresBeforeTheSessionsAreCollectedGoWithoutMembers(t *testing.T) {
 	due := func(k *desk) FireDue {
 		record, _ := k.state.Job("job")

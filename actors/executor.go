@@ -45,6 +45,10 @@ type ExecutorBoot struct {
 // is not to pay for it.
 const overload = 2
 
+// soon is by how much earlier than usual a member tries again that asked a leader for its
+// session before that had taken over: its attempts would wait for it.
+const soon = 10
+
 // Executor keeps a member's session with the leader and carries out what the leader
 // assigned to the member, each attempt at most once.
 //
@@ -144,7 +148,11 @@ func (x *Executor) Receive(msg any) {
 	case LeaderHeard:
 		x.follow(m.Term, m.Leader)
 	case *orrerypb.NotLeader:
-		x.follow(m.GetTerm(), m.GetLeader())
+		if m.GetTerm() == x.term {
+			x.beatIn(x.every / soon)
+		} else {
+			x.follow(m.GetTerm(), m.GetLeader())
+		}
 	case MemberChanged: // tags are the Dispatcher's matter
 	case *orrerypb.HeartbeatGranted:
 		x.granted(m)
@@ -176,7 +184,10 @@ func (x *Executor) stale(msg any) bool {
 	case LeaderHeard:
 		return m.Term <= x.term || m.Leader == ""
 	case *orrerypb.NotLeader:
-		return m.GetTerm() <= x.term || m.GetLeader() == ""
+		if m.GetTerm() == x.term { // it does not lead yet, or no longer
+			return x.session != 0
+		}
+		return m.GetTerm() < x.term || m.GetLeader() == ""
 	case *orrerypb.HeartbeatGranted:
 		return m.GetTerm() != x.term || m.GetIncarnation() != x.env.Incarnation() || x.overtaken(m)
 	case *orrerypb.RunAttempt:
@@ -210,9 +221,7 @@ func (x *Executor) follow(term uint64, leader string) {
 // beat tells the leader that the member is there, and every result that it has not
 // acknowledged.
 func (x *Executor) beat() {
-	x.stopBeat()
-	x.beats++
-	x.stopBeat = x.env.After(x.every, beat{x.beats})
+	x.beatIn(x.every)
 	if x.env.Knob(KnobLeaseByWallClock) {
 		x.tellLease()
 	}
@@ -225,6 +234,13 @@ func (x *Executor) beat() {
 			x.tellDone(h)
 		}
 	}
+}
+
+// beatIn arms the one timer of heartbeats.
+func (x *Executor) beatIn(d time.Duration) {
+	x.stopBeat()
+	x.beats++
+	x.stopBeat = x.env.After(d, beat{x.beats})
 }
 
 func (x *Executor) heartbeat() {

@@ -638,3 +638,22 @@ func TestAnUnexpectedMessageIsABug(t *testing.T) {
 		})
 	}
 }
+
+func TestALeaderThatHasNotTakenOverIsSoonAskedAgain(t *testing.T) {
+	b := newBench(t)
+	b.give(LeaderHeard{benchTerm, "s1"})
+	h := b.lastHeartbeat()
+	b.give(&orrerypb.NotLeader{Term: benchTerm})
+	b.pass(100 * time.Millisecond)
+	again := b.lastHeartbeat()
+	if !again.GetInventory() || again.GetSeq() <= h.GetSeq() {
+		t.Errorf("a tenth of a heartbeat later it says %v, want the session asked for again", again)
+	}
+	b.give(grantFor(again, benchSession))
+	b.taken()
+	b.give(&orrerypb.NotLeader{Term: benchTerm})
+	b.pass(500 * time.Millisecond)
+	if beats := ofType[*orrerypb.Heartbeat](b.taken()); len(beats) != 0 {
+		t.Errorf("with a session, late word of its past led to %v", beats)
+	}
+}

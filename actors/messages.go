@@ -127,8 +127,12 @@ type MemberChanged struct{ Member Member }
 // RosterWanted asks the Roster for all members; it answers with RosterRead.
 type RosterWanted struct{ ReplyTo string }
 
-// RosterRead lists all members by name.
-type RosterRead struct{ Members []Member }
+// RosterRead lists all members by name. Led is who led last other than the own member; "":
+// nobody that is known of.
+type RosterRead struct {
+	Members []Member
+	Led     string
+}
 
 // Membership is the port to the gossip. It reports with MemberChanged to the Roster.
 //

@@ -37,6 +37,7 @@ type Roster struct {
 	members map[string]Member
 	term    uint64 // newest heard of
 	leader  string // in term; "": nobody, as far as is known
+	led     string // the last leader that was another member
 	asked   int    // questions so far
 }
 
@@ -56,7 +57,7 @@ func (r *Roster) Receive(msg any) {
 	case MemberChanged:
 		r.changed(m.Member)
 	case RosterWanted:
-		r.env.Send(Address{Actor: m.ReplyTo}, RosterRead{r.list()})
+		r.env.Send(Address{Actor: m.ReplyTo}, RosterRead{Members: r.list(), Led: r.led})
 	case store.LeaderChanged:
 		r.hear(m.Term, m.Leader, m.Term >= r.term)
 	case *orrerypb.LeaderKnown:
@@ -156,6 +157,9 @@ func (r *Roster) hear(term uint64, leader string, newer bool) {
 		return
 	}
 	r.term, r.leader = term, leader
+	if leader != "" && leader != r.self.Name {
+		r.led = leader
+	}
 	heard := LeaderHeard{Term: term, Leader: leader}
 	r.env.Send(Address{Actor: GatewayName}, heard)
 	r.env.Send(Address{Actor: ExecutorName}, heard)

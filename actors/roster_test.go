@@ -249,3 +249,22 @@ func TestServersTellWhoAsks(t *testing.T) {
 		t.Fatalf("told %v", got)
 	}
 }
+
+func TestTheRosterRemembersWhoLedBefore(t *testing.T) {
+	env := newFakeEnv("m1")
+	env.actor = NewRoster(env, &tagSink{}, RosterBoot{Member: Member{Name: env.self, Incarnation: 1, Server: true}})
+	led := func() string {
+		env.taken()
+		env.give(RosterWanted{ReplyTo: DispatcherName})
+		return ofType[RosterRead](env.taken())[0].Led
+	}
+	if got := led(); got != "" {
+		t.Errorf("before anybody led: %q", got)
+	}
+	for _, heard := range []store.LeaderChanged{{Term: 1, Leader: "m2"}, {Term: 2}, {Term: 2, Leader: "m1"}} {
+		env.give(heard)
+		if got := led(); got != "m2" {
+			t.Errorf("after %v: %q, want m2", heard, got)
+		}
+	}
+}
