@@ -33,6 +33,9 @@ func openCgroups(dataDir string, log *slog.Logger) *cgroups {
 		log.Info("attempts get no cgroups", "reason", err)
 		return nil
 	}
+	if path, err := filepath.Abs(dataDir); err == nil {
+		dataDir = path
+	}
 	name := sha256.Sum256([]byte(dataDir))
 	g := &cgroups{dir: filepath.Join(own, fmt.Sprintf("orrery-%x", name[:6])), log: log}
 	if err := os.Mkdir(g.dir, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -76,6 +79,12 @@ func ownCgroup() (string, error) {
 	return "", errors.New("no cgroup of version 2 here")
 }
 
+func (g *cgroups) close() {
+	if g != nil {
+		_ = os.Remove(g.dir) // what is left in it is the next supervisor's matter
+	}
+}
+
 // cgroup is that of one attempt. All methods of nil do nothing.
 type cgroup struct {
 	path   string
@@ -90,7 +99,7 @@ func (g *cgroups) make(fence orrery.Fence, memLimit int64) *cgroup {
 		return nil
 	}
 	c := &cgroup{path: filepath.Join(g.dir, strconv.FormatUint(uint64(fence), 10)), log: g.log}
-	err := os.Mkdir(c.path, 0o755)
+	err := os.MkdirAll(c.path, 0o755)
 	if err == nil {
 		c.dir, err = os.Open(c.path)
 	}

@@ -209,9 +209,10 @@ func supervisorPID(dir string) int {
 	return pid
 }
 
+// stopSupervisor ends it and all that it runs.
 func stopSupervisor(t testing.TB, dir string) {
 	if pid := supervisorPID(dir); pid != 0 {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+		_ = syscall.Kill(pid, syscall.SIGTERM)
 		waitGone(t, pid)
 	}
 }
@@ -246,4 +247,3 @@ func readPID(t testing.TB, path string) (pid int) {
 }
 
 func leaseIn(d time.Duration) time.Duration { return host.Boot() + d }
-

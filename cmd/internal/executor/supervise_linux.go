@@ -67,7 +67,9 @@ func Supervise(ctx context.Context, o SuperviseOptions) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s, err := newProcessSupervisor(ctx, o, log)
+	groups := openCgroups(o.Dir, log)
+	defer groups.close()
+	s, err := newProcessSupervisor(ctx, o, groups, log)
 	if err != nil {
 		return fmt.Errorf("supervise: %w", err)
 	}
@@ -84,7 +86,7 @@ func Supervise(ctx context.Context, o SuperviseOptions) error {
 
 // newProcessSupervisor takes over from the supervisor before: what that left behind is
 // gone when it returns.
-func newProcessSupervisor(ctx context.Context, o SuperviseOptions, log *slog.Logger) (*supervisor, error) {
+func newProcessSupervisor(ctx context.Context, o SuperviseOptions, groups *cgroups, log *slog.Logger) (*supervisor, error) {
 	machine, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return nil, err
@@ -98,7 +100,6 @@ func newProcessSupervisor(ctx context.Context, o SuperviseOptions, log *slog.Log
 	if err != nil {
 		return nil, err
 	}
-	groups := openCgroups(o.Dir, log)
 	if j.life.GetMachine() == life.Machine {
 		if err := killGroups(j.groups, int(j.life.GetSession())); err != nil {
 			return nil, err

@@ -484,4 +484,3 @@ func (d *drive) calm(t *rapid.T) {
 		}
 	}
 }
-
