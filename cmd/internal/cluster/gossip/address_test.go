@@ -1,6 +1,12 @@
 package gossip
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
 
 func TestSplitAddress(t *testing.T) {
 	for text, want := range map[string]struct {
@@ -28,5 +34,26 @@ func TestSplitAddress(t *testing.T) {
 		if host != want.host || port != want.port || (err == nil) != want.ok {
 			t.Errorf("%q: %q, %d, %v; want %+v", text, host, port, err, want)
 		}
+	}
+}
+
+func TestRememberedIsRead(t *testing.T) {
+	g := &Gossip{cfg: Config{Remember: filepath.Join(t.TempDir(), "peers")}}
+	if got := g.remembered(); got != nil {
+		t.Errorf("without a file %v is remembered", got)
+	}
+	text := "10.0.0.1:1\n\nnonsense\n10.0.0.2\n[::1]:5\n" + strings.Repeat("x", 100_000) + "\n"
+	if err := os.WriteFile(g.cfg.Remember, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.remembered(); !slices.Equal(got, []string{"10.0.0.1:1", "[::1]:5"}) {
+		t.Errorf("remembered %v", got)
+	}
+	many := strings.Repeat("10.0.0.1:1\n", 1000)
+	if err := os.WriteFile(g.cfg.Remember, []byte(many), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := g.remembered(); len(got) != maxRemembered {
+		t.Errorf("%d addresses are remembered", len(got))
 	}
 }

@@ -12,7 +12,6 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -348,8 +347,4 @@ func (g *Gossip) Close() error {
 }
 
 // Stats are serf's own numbers.
-func (g *Gossip) Stats() map[string]string {
-	stats := g.serf.Stats()
-	stats["port"] = strconv.Itoa(int(g.wire.advertise.Port()))
-	return stats
-}
+func (g *Gossip) Stats() map[string]string { return g.serf.Stats() }

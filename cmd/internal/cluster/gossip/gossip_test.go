@@ -147,6 +147,7 @@ func (m *member) sees(name string, incarnation uint64, status actors.MemberStatu
 }
 
 func TestMembersFindEachOther(t *testing.T) {
+	t.Parallel()
 	// The one that all others ask comes last, after their first tries have failed.
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -202,6 +203,7 @@ func TestMembersFindEachOther(t *testing.T) {
 }
 
 func TestCrashLeaveAndReturn(t *testing.T) {
+	t.Parallel()
 	a := start(t, "a", 1, nil)
 	b := start(t, "b", 1, joining(a))
 	c := start(t, "c", 1, joining(a))
@@ -237,6 +239,7 @@ func TestCrashLeaveAndReturn(t *testing.T) {
 // A member that comes back elsewhere before anybody noticed that it was gone is taken as
 // soon as they do, and does not give up before.
 func TestReturnElsewhereBeforeTheFailureIsNoticed(t *testing.T) {
+	t.Parallel()
 	a := start(t, "a", 1, nil)
 	b := start(t, "b", 1, joining(a))
 	c := start(t, "c", 1, joining(a))
@@ -263,6 +266,7 @@ func TestReturnElsewhereBeforeTheFailureIsNoticed(t *testing.T) {
 func TestNameTakenTwice(t *testing.T) {
 	for _, others := range []int{0, 2} {
 		t.Run(fmt.Sprint(others, " others"), func(t *testing.T) {
+			t.Parallel()
 			a := start(t, "a", 5, nil)
 			witnesses := []*member{a}
 			for i := range others {
@@ -301,6 +305,7 @@ func TestNameTakenTwice(t *testing.T) {
 }
 
 func TestTagsChange(t *testing.T) {
+	t.Parallel()
 	a := start(t, "a", 1, func(c *gossip.Config) { c.Tags = map[string]string{"old": "1"} })
 	b := start(t, "b", 1, joining(a))
 	b.sees("a", 1, actors.MemberAlive)
@@ -376,6 +381,7 @@ func TestRefused(t *testing.T) {
 
 // Who has no key, or another, stays out, and what it sends does no harm.
 func TestStrangersStayOut(t *testing.T) {
+	t.Parallel()
 	a := start(t, "a", 1, nil)
 	stranger := func(name string, key []byte) *member {
 		return start(t, name, 1, func(c *gossip.Config) { joining(a)(c); c.Key = key })
@@ -415,6 +421,7 @@ func TestStrangersStayOut(t *testing.T) {
 }
 
 func TestRemembersOthers(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "peers")
 	a := start(t, "a", 1, nil)
 	remembering := func(c *gossip.Config) { c.Remember = file }
@@ -438,6 +445,7 @@ func TestRemembersOthers(t *testing.T) {
 }
 
 func TestRemove(t *testing.T) {
+	t.Parallel()
 	a := start(t, "a", 1, nil)
 	b := start(t, "b", 1, joining(a))
 	c := start(t, "c", 1, joining(a))
@@ -485,6 +493,7 @@ func TestGivesUpAfterRetryMax(t *testing.T) {
 // A member that starts again and again, at the same place and at others, is never told as
 // an older life after a newer one, nor as anything after it has left; see deliver.
 func TestLivesAreToldInOrder(t *testing.T) {
+	t.Parallel()
 	a := start(t, "a", 1, nil)
 	b := start(t, "b", 1, joining(a))
 	b.sees("a", 1, actors.MemberAlive)

@@ -83,9 +83,12 @@ func (c Config) own(rpc, port string) map[string]string {
 	return tags
 }
 
-// checkSize says by how much tags are more than a member can tell, and which weigh most.
+// checkSize says by how much tags, and the one that says goodbye, are more than a member
+// can tell, and which weigh most.
 func checkSize(tags map[string]string) error {
-	over := encodedSize(tags) - maxTags
+	last := maps.Clone(tags)
+	last[tagLeft] = "1"
+	over := encodedSize(last) - maxTags
 	if over <= 0 {
 		return nil
 	}
