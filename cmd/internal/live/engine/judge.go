@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"hash/crc64"
 	"slices"
+	"strings"
 	"time"
 
 	"orrery"
@@ -216,13 +217,14 @@ func counters(replica *store.State) []promise.Counter {
 // know the numbers of their jobs, and the API does not say them.
 func (w *world) fillIn() {
 	h := w.history
-	l := readLog2(h)
+	l := readSaid(h)
 	for i := range h.Processes {
 		p := &h.Processes[i]
 		x := l.executions[uint64(p.Attempt.Execution)]
 		p.UID, p.Exclusive = x.uid, x.exclusive
 		l.reconcile(w, p)
 	}
+	h.Requests = append(h.Requests, membersOwn(h)...)
 	for i := range h.Requests {
 		r := &h.Requests[i]
 		answer, told := l.answers[r.Request.GetRequestId()], r.Response.GetAnswer()
@@ -242,6 +244,24 @@ func (w *world) fillIn() {
 	}
 }
 
+// membersOwn are the requests that agents made for their operators: what is configured on
+// whoever leads becomes a setting of the cluster.
+func membersOwn(h *promise.History) (own []promise.Request) {
+	for _, c := range h.Commits {
+		for _, command := range c.Entry.GetCommands() {
+			set := command.GetSetClusterConfig()
+			member, _, _ := strings.Cut(command.GetRequestId(), "/")
+			if set == nil || !slices.ContainsFunc(h.Members, func(m promise.Member) bool { return m.Name == member }) {
+				continue
+			}
+			own = append(own, promise.Request{Client: member, Member: member, Answered: -1, Tries: 1, Request: &orrerypb.Request{
+				RequestId: command.GetRequestId(), Body: &orrerypb.Request_Config{Config: set},
+			}})
+		}
+	}
+	return own
+}
+
 // said is what the log says of executions, results and answers.
 type said struct {
 	executions map[uint64]ofExecution
@@ -254,7 +274,7 @@ type ofExecution struct {
 	exclusive bool
 }
 
-func readLog2(h *promise.History) said {
+func readSaid(h *promise.History) said {
 	l := said{map[uint64]ofExecution{}, map[uint64]*orrerypb.Result{}, map[string]*orrerypb.Answer{}}
 	type version struct{ uid, number uint64 }
 	exclusive := map[version]bool{}
