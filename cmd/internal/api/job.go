@@ -59,6 +59,7 @@ type Job struct {
 	Join          string            `json:"join,omitempty" enum:"all,any"`
 	History       int               `json:"history,omitempty" doc:"closed executions kept"`
 	Notify        *Notify           `json:"notify,omitempty"`
+	Command       string            `json:"command,omitempty" writeOnly:"true" doc:"as before executors were: run by a shell, where no executor is given"`
 
 	Version   uint64    `json:"version,omitempty" readOnly:"true" doc:"the ETag; If-Match asks that it is still so"`
 	CreatedAt time.Time `json:"created_at,omitzero" readOnly:"true"`

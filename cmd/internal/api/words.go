@@ -35,6 +35,9 @@ func (j *Job) Words(cfg orrery.ClusterConfig) (orrery.Job, error) {
 	if j.ParentJob != "" {
 		w.Schedule = "" // Dkron ignores it, and some clients always send one
 	}
+	if j.Executor == "" && j.Command != "" { // so do many examples, though Dkron forgot how
+		w.Executor, w.ExecutorConfig = orrery.ExecutorShell, map[string]string{"command": j.Command, "shell": "true"}
+	}
 	if c.err != nil {
 		return orrery.Job{}, c.err
 	}

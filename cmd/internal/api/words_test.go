@@ -202,8 +202,8 @@ func TestDecodeSaysWhere(t *testing.T) {
 
 func TestUnknownFieldsAreNamed(t *testing.T) {
 	var j Job
-	unknown, err := Decode([]byte(`{"name":"x","Schedule":"@daily","command":"true","retry":{"tries":3},"needs":[{"job":"a","when":"b"}],"tags":{"any":"thing"}}`), &j)
-	if err != nil || !slices.Equal(unknown, []string{"command", "needs.0.when", "retry.tries"}) {
+	unknown, err := Decode([]byte(`{"name":"x","Schedule":"@daily","cmd":"true","retry":{"tries":3},"needs":[{"job":"a","when":"b"}],"tags":{"any":"thing"}}`), &j)
+	if err != nil || !slices.Equal(unknown, []string{"cmd", "needs.0.when", "retry.tries"}) {
 		t.Fatalf("%v, %v", unknown, err)
 	}
 	if j.Schedule != "@daily" || j.Name != "x" {
@@ -271,4 +271,12 @@ func TestSettingsSurviveTheirWriting(t *testing.T) {
 			t.Fatalf("%v\n%s", err, cmp.Diff(want, got))
 		}
 	})
+}
+
+func TestACommandAlone(t *testing.T) {
+	j := Job{Name: "x", Schedule: "@daily", Command: "echo 'a b'"}
+	got, err := j.Words(orrery.ClusterConfig{})
+	if err != nil || got.Executor != "shell" || got.ExecutorConfig["command"] != "echo 'a b'" || got.ExecutorConfig["shell"] != "true" {
+		t.Fatalf("%v, %v", got, err)
+	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"orrery"
@@ -35,6 +36,8 @@ type call struct {
 	r      *http.Request
 	who    caller
 	failed string // for the audit
+
+	headers sync.Mutex // of the answer, while several changes are under way
 }
 
 // answer remembers what was answered.
@@ -136,6 +139,8 @@ func (c *call) warn(text string) {
 }
 
 func (c *call) index(index uint64) {
+	c.headers.Lock()
+	defer c.headers.Unlock()
 	if index > 0 {
 		c.w.Header().Set(headerIndex, strconv.FormatUint(index, 10))
 	}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"orrery"
 	"orrery/cmd/internal/api"
@@ -45,6 +46,7 @@ func (a *API) applyJobs(c *call) error {
 	if c.has("dry_run") {
 		return c.json(http.StatusOK, planOf(changes, false))
 	}
+	c.stay(manyJobs)
 	var failed []error
 	made := 0
 	for _, level := range levels(changes) {
@@ -99,6 +101,9 @@ func (a *API) change(c *call, d declared) error {
 	_, err := c.write("/"+d.name, &orrerypb.Request{Body: &orrerypb.Request_PutJob{PutJob: put}})
 	return err
 }
+
+// manyJobs is how long a list of jobs may take to be written.
+const manyJobs = 10 * time.Minute
 
 // workers is how many changes are under way at once: enough to fill the log's entries.
 const workers = 64

@@ -4,15 +4,10 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"orrery"
 	"orrery/cmd/internal/api"
 )
-
-// beatEvery is how often a silent stream shows that it lives: within the patience of
-// proxies.
-const beatEvery = 15 * time.Second
 
 // BeginEvent is the data of the first event of a stream. Index is that of the log up to
 // which the state was read when it began: what a list shows with that index or a higher
@@ -49,9 +44,8 @@ func (a *API) events(c *call) error {
 	job, kinds := c.text("job"), strings.FieldsFunc(c.text("kind"), func(r rune) bool { return r == ',' })
 	s := c.events()
 	_ = s.send("begin", "", BeginEvent{Member: a.backend.Self().Name, Index: status.GetIndex(), Missed: seen > 0 && seen != status.GetIndex()})
-	beat := time.NewTicker(beatEvery)
-	defer beat.Stop()
-	for s.failed == nil {
+	defer s.beats()()
+	for {
 		select {
 		case e, more := <-events:
 			if !more {
@@ -59,13 +53,12 @@ func (a *API) events(c *call) error {
 				return nil
 			}
 			if (job == "" || e.GetJob() == job) && (len(kinds) == 0 || slices.Contains(kinds, e.GetKind())) {
-				_ = s.send("event", strconv.FormatUint(e.GetIndex(), 10), api.FromEvent(e))
+				if s.send("event", strconv.FormatUint(e.GetIndex(), 10), api.FromEvent(e)) != nil {
+					return nil
+				}
 			}
-		case <-beat.C:
-			_ = s.beat()
 		case <-c.r.Context().Done():
 			return nil
 		}
 	}
-	return nil
 }

@@ -201,6 +201,9 @@ func (a *API) words(c *call, j *api.Job, cfg orrery.ClusterConfig) (orrery.Job, 
 	if err != nil {
 		return job, err
 	}
+	if j.Command != "" && j.Executor != "" {
+		c.warn("job " + job.Name + ": command is ignored where an executor is given")
+	}
 	if err := a.checkExecutor(c, job); err != nil {
 		return job, err
 	}

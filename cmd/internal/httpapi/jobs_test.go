@@ -13,14 +13,14 @@ import (
 
 func TestAJobsLife(t *testing.T) {
 	w := newWorld(t)
-	r := w.a.ask("POST", "/v1/jobs", job("backup", "true", `"tags":{"role":"web:1"}`, `"retries":2`, `"command":"x"`))
+	r := w.a.ask("POST", "/v1/jobs", job("backup", "true", `"tags":{"role":"web:1"}`, `"retries":2`, `"comand":"x"`))
 	r.want(201, `"name":"backup"`)
 	for name, want := range map[string]string{"Location": "/v1/jobs/backup", "X-Whom": "a", "ETag": `"1"`, "Content-Type": "application/json; charset=utf-8"} {
 		if r.header.Get(name) != want {
 			t.Errorf("%s: %q, want %q", name, r.header.Get(name), want)
 		}
 	}
-	if r.header.Get("Warning") != `299 orrery "ignored, as unknown: command"` || r.header.Get("X-Orrery-Index") == "" {
+	if r.header.Get("Warning") != `299 orrery "ignored, as unknown: comand"` || r.header.Get("X-Orrery-Index") == "" {
 		t.Errorf("headers %v", r.header)
 	}
 	created := as[api.Job](r)
@@ -64,7 +64,7 @@ func TestJobsThatAreRefused(t *testing.T) {
 		"a name":                {job("a b", "true"), 400, "Job validation failed: job name \"a b\": ' ' at byte 1 is not allowed"},
 		"a schedule":            {job("a", "true", `"schedule":"sometimes"`), 400, "Job validation failed: schedule"},
 		"a concurrency":         {job("a", "true", `"concurrency":"deny"`), 400, `Job validation failed: concurrency "deny": expected allow or forbid`},
-		"an executor":           {`{"name":"a","schedule":"@daily","executor":"kafka"}`, 400, `Job validation failed: executor "kafka": no member offers it: expected grpc, http, shell`},
+		"an executor":           {`{"name":"a","schedule":"@daily","executor":"magic"}`, 400, `Job validation failed: executor "magic": no member offers it: expected gcppubsub, grpc, http, kafka, nats, rabbitmq, shell`},
 		"a processor":           {job("a", "true", `"processors":{"magic":{}}`), 400, `Job validation failed: processors "magic": expected files, log, fluent, syslog`},
 		"a parent that is none": {`{"name":"a","parent_job":"nobody","executor":"shell"}`, 404, "specified parent job not found"},
 		"a parent that is it":   {`{"name":"a","parent_job":"a","executor":"shell"}`, 400, "a job cannot run after itself"},

@@ -7,12 +7,14 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"orrery"
 	"orrery/cmd/internal/api"
 	"orrery/cmd/internal/executor/spool"
+	wire "orrery/proto"
 	"orrery/proto/orrerypb"
 )
 
@@ -183,40 +185,38 @@ func (a *API) follow(c *call, id orrery.AttemptID, stream spool.Stream) error {
 		}
 		offset = n
 	}
-	ctx, cancel := context.WithCancel(c.r.Context())
-	defer cancel()
 	events := c.events()
+	defer events.beats()()
 	var rest [3][]byte // of a stream, a character that is not whole yet
-	end, err := a.backend.Spool().Follow(ctx, id, stream, offset, func(r spool.Record) error {
+	each := func(r spool.Record) error {
 		text := append(rest[r.Stream], r.Data...)
 		n := wholeRunes(text)
 		rest[r.Stream] = append([]byte(nil), text[n:]...)
 		return events.send("output", strconv.FormatInt(r.Next, 10), OutputEvent{Stream: r.Stream.String(), At: r.At, Data: string(text[:n])})
-	})
-	if err != nil && orrery.CodeOf(err) != orrery.NotFound {
-		return events.close(err)
 	}
-	ended := EndEvent{Truncated: end.Truncated}
-	if record, err := c.untilEnded(id); err == nil {
-		x := api.FromExecution(record)[id.Slot]
-		ended.Execution = &x
-		if offset == 0 && end.Next == 0 && x.Attempt == id.N && x.Output != "" { // short: never spooled
-			_ = events.send("output", "0", OutputEvent{Stream: spool.Stdout.String(), At: x.FinishedAt, Data: x.Output})
+	for ctx, begun := c.r.Context(), offset; ; {
+		end, err := a.backend.Spool().Follow(ctx, id, stream, offset, each)
+		if err != nil && orrery.CodeOf(err) != orrery.NotFound {
+			return events.close(err)
 		}
-	}
-	_ = events.send("end", "", ended)
-	return events.close(nil)
-}
-
-// untilEnded waits a moment for the end of an attempt to be known: its output ends before
-// the cluster has its result.
-func (c *call) untilEnded(id orrery.AttemptID) (*orrerypb.ExecutionRecord, error) {
-	for wait := 10 * time.Millisecond; ; wait *= 2 {
-		record, err := c.api.readExecution(c.r.Context(), uint64(id.Execution))
-		if err != nil || wait > time.Second || record.GetSlots()[id.Slot].GetAttempts()[id.N-1].GetEndedNs() > 0 {
-			return record, err
+		offset = end.Next
+		record, err := a.readExecution(ctx, uint64(id.Execution))
+		if err != nil {
+			return events.close(err)
 		}
-		time.Sleep(wait)
+		if attempt := record.GetSlots()[id.Slot].GetAttempts()[id.N-1]; attempt.GetEndedNs() > 0 {
+			if text := attempt.GetResult().GetOutput(); offset == 0 && begun == 0 && len(text) > 0 { // short: never spooled
+				_ = events.send("output", "0", OutputEvent{Stream: spool.Stdout.String(), At: wire.Time(attempt.GetEndedNs()), Data: string(text)})
+			}
+			x := api.FromExecution(record)[id.Slot]
+			_ = events.send("end", "", EndEvent{Truncated: end.Truncated, Execution: &x})
+			return nil
+		}
+		select { // it has not begun yet, or the cluster does not yet know that it ended
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			return nil
+		}
 	}
 }
 
@@ -234,7 +234,9 @@ func wholeRunes(text []byte) int {
 type eventStream struct {
 	c       *call
 	control *http.ResponseController
-	failed  error
+
+	mu     sync.Mutex
+	failed error
 }
 
 // writeFor is how long a client may take to read an event.
@@ -263,10 +265,32 @@ func (s *eventStream) send(kind, id string, data any) error {
 	return s.write("event: " + kind + "\n" + id + "data: " + string(text) + "\n\n")
 }
 
-// beat shows that the connection lives.
-func (s *eventStream) beat() error { return s.write(":\n\n") }
+// beatEvery is how often a silent stream shows that it lives: within the patience of
+// proxies.
+const beatEvery = 15 * time.Second
+
+// beats shows that the connection lives, until stop is called.
+func (s *eventStream) beats() (stop func()) {
+	done := make(chan struct{})
+	var wait sync.WaitGroup
+	wait.Go(func() {
+		tick := time.NewTicker(beatEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = s.write(":\n\n")
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); wait.Wait() }
+}
 
 func (s *eventStream) write(text string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.failed != nil {
 		return s.failed
 	}
@@ -281,7 +305,7 @@ func (s *eventStream) write(text string) error {
 // close tells of an error, if the client is still there to be told. The answer was begun,
 // so that nothing else can.
 func (s *eventStream) close(err error) error {
-	if err != nil && s.failed == nil {
+	if err != nil {
 		s.c.failed = err.Error()
 		_ = s.send("error", "", api.Problem{Type: "urn:orrery:" + string(orrery.CodeOf(err)), Code: orrery.CodeOf(err), Detail: err.Error(), Status: statusOf(orrery.CodeOf(err))})
 	}

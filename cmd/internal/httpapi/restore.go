@@ -46,6 +46,7 @@ func (a *API) restoreJobs(c *call) error {
 			needs[job.Name] = append(needs[job.Name], need.Job)
 		}
 	}
+	c.stay(manyJobs)
 	for _, level := range levels(inOrder(wanted, needs)) {
 		for i, err := range inParallel(level, func(d declared) error { return a.change(c, d) }) {
 			if err != nil {
