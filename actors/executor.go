@@ -29,6 +29,13 @@ type AttemptEnded struct {
 	Result  orrery.Result
 }
 
+// Drain has a member given no more attempts: its agent is about to stop. What was assigned
+// already is carried out. From the host.
+type Drain struct{}
+
+// noExecutor is what a member offers that drains: no job can ask for it.
+var noExecutor = []string{""}
+
 // ExecutorBoot is what an Executor is born with.
 type ExecutorBoot struct {
 	Records      map[string][]byte // found on its disk, by key
@@ -87,6 +94,7 @@ type Executor struct {
 	seq     uint64        // of the newest heartbeat
 
 	beats    uint64 // the beat that counts
+	draining bool
 	stopBeat func()
 
 	attempts map[orrery.Fence]*held
@@ -153,6 +161,9 @@ func (x *Executor) Receive(msg any) {
 		} else {
 			x.follow(m.GetTerm(), m.GetLeader())
 		}
+	case Drain:
+		x.draining = true
+		x.beat()
 	case MemberChanged: // tags are the Dispatcher's matter
 	case *orrerypb.HeartbeatGranted:
 		x.granted(m)
@@ -257,6 +268,9 @@ func (x *Executor) heartbeat() {
 		Slots:        uint32(x.boot.Slots),
 		Executors:    x.boot.Executors,
 		ApplyVersion: x.boot.ApplyVersion,
+	}
+	if x.draining {
+		h.Executors = noExecutor
 	}
 	if !x.leaseRuns() {
 		h.Session, h.Inventory, h.Held = 0, true, x.inventory()

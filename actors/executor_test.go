@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -656,4 +657,15 @@ func TestALeaderThatHasNotTakenOverIsSoonAskedAgain(t *testing.T) {
 	if beats := ofType[*orrerypb.Heartbeat](b.taken()); len(beats) != 0 {
 		t.Errorf("with a session, late word of its past led to %v", beats)
 	}
+}
+
+func TestAMemberThatDrainsOffersNothingAndCarriesOutWhatItHas(t *testing.T) {
+	b := newBench(t)
+	b.lead(benchTerm)
+	b.give(Drain{})
+	if h := b.lastHeartbeat(); !slices.Equal(h.GetExecutors(), noExecutor) || h.GetSession() != benchSession {
+		t.Errorf("it says %v, want no executor under the session that it has", h)
+	}
+	b.run(1)
+	b.wantBegun(1)
 }

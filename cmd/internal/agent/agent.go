@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"orrery/actors"
 	"orrery/cmd/internal/config"
 	"orrery/cmd/internal/network"
 )
@@ -90,7 +91,7 @@ func (m *member) stop() {
 	m.handOver()
 	switch m.cfg.Stop {
 	case "wait":
-		m.gossip.Leave() // nobody gives it more to do
+		m.host.Post(actors.ExecutorName, actors.Drain{})
 		m.await("attempts to end", m.cfg.StopTimeout, func() bool { return m.executor.Count() == 0 })
 	case "end":
 		m.endAttempts()
