@@ -1,0 +1,109 @@
+package raftlog
+
+import (
+	"errors"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
+)
+
+// wire is raft's transport. It notes which calls were answered, dials servers where gossip
+// knows them, and lets the log itself have a word with raft.
+type wire struct {
+	*raft.NetworkTransport
+	l       *Log
+	streams *streams
+	rpc     chan raft.RPC
+}
+
+func newWire(l *Log, logger hclog.Logger, timeout time.Duration) *wire {
+	w := &wire{l: l, streams: newStreams(l.ctx, l.cfg.Stream), rpc: make(chan raft.RPC)}
+	w.NetworkTransport = raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+		ServerAddressProvider: w,
+		Logger:                logger,
+		Stream:                w.streams,
+		MaxPool:               3, // heartbeats, entries, votes
+		Timeout:               timeout,
+	})
+	l.all.Go(w.forward)
+	return w
+}
+
+// forward gives raft what comes from others.
+func (w *wire) forward() {
+	for {
+		select {
+		case rpc := <-w.NetworkTransport.Consumer():
+			w.give(rpc)
+		case <-w.l.ctx.Done():
+			return
+		}
+	}
+}
+
+func (w *wire) give(rpc raft.RPC) {
+	select {
+	case w.rpc <- rpc:
+	case <-w.l.ctx.Done():
+	}
+}
+
+// inject calls this server's raft as another server would. Nobody waits for the answer.
+func (w *wire) inject(command any) {
+	w.give(raft.RPC{Command: command, RespChan: make(chan raft.RPCResponse, 1)})
+}
+
+// Consumer implements [raft.Transport].
+func (w *wire) Consumer() <-chan raft.RPC { return w.rpc }
+
+// LocalAddr implements [raft.Transport].
+func (w *wire) LocalAddr() raft.ServerAddress {
+	if a := w.l.cfg.Address; a != "" {
+		return raft.ServerAddress(a)
+	}
+	return w.NetworkTransport.LocalAddr()
+}
+
+// EncodePeer implements [raft.Transport].
+func (w *wire) EncodePeer(id raft.ServerID, address raft.ServerAddress) []byte {
+	if string(id) == w.l.cfg.Self {
+		return []byte(w.LocalAddr())
+	}
+	return []byte(address)
+}
+
+// AppendEntries implements [raft.Transport].
+func (w *wire) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
+	sent := time.Now()
+	err := w.NetworkTransport.AppendEntries(id, target, args, resp)
+	if err == nil && resp.Term == args.Term {
+		w.l.heard(id, answer{args.Term, sent, resp.LastLog})
+	}
+	return err
+}
+
+// Close implements [raft.WithClose].
+func (w *wire) Close() error {
+	w.streams.hangUp()
+	w.CloseStreams()
+	return w.NetworkTransport.Close()
+}
+
+var errUnheard = errors.New("gossip does not know it")
+
+// ServerAddr implements [raft.ServerAddressProvider]: a server whose address has changed
+// is found before the log knows of it, or nobody could be elected who would tell.
+func (w *wire) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
+	if string(id) == w.l.cfg.Self {
+		return w.LocalAddr(), nil
+	}
+	w.l.mu.Lock()
+	defer w.l.mu.Unlock()
+	for _, s := range w.l.servers {
+		if s.Name == string(id) && s.Address != "" {
+			return raft.ServerAddress(s.Address), nil
+		}
+	}
+	return "", errUnheard
+}
