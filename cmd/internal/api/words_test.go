@@ -280,3 +280,23 @@ func TestACommandAlone(t *testing.T) {
 		t.Fatalf("%v, %v", got, err)
 	}
 }
+
+// TestAppendJSONIsMarshal: the quick way says the same.
+func TestAppendJSONIsMarshal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		j := FromWords(anyJob(t))
+		j.SuccessCount, j.ErrorCount, j.Version = rapid.Uint64().Draw(t, "successes"), rapid.Uint64().Draw(t, "errors"), rapid.Uint64().Draw(t, "version")
+		j.LastSuccess, j.LastError = Time{instants.Draw(t, "success")}, Time{instants.Draw(t, "error")}
+		j.Next, j.CreatedAt, j.UpdatedAt = instants.Draw(t, "next"), instants.Draw(t, "created"), instants.Draw(t, "updated")
+		j.DependentJobs = rapid.SampledFrom([][]string{nil, {}, {"a"}, {"a", "b"}}).Draw(t, "dependents")
+		j.DisplayName, j.Command = rapid.String().Draw(t, "any text"), texts.Draw(t, "command")
+		want, err := json.Marshal(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := j.AppendJSON(nil)
+		if err != nil || string(got) != string(want) {
+			t.Fatalf("%v\n%s\nwant\n%s", err, got, want)
+		}
+	})
+}
