@@ -24,7 +24,12 @@ func newWire(l *Log, logger hclog.Logger, timeout time.Duration) *wire {
 		Logger:                logger,
 		Stream:                w.streams,
 		MaxPool:               3, // heartbeats, entries, votes
-		Timeout:               timeout,
+		// No pipelines: one whose follower refuses an entry, as one with a full disk does,
+		// can wait for itself for ever (AppendEntries for decodeResponses and the reverse),
+		// and then neither that follower nor a shutdown comes any further. Raft batches what
+		// gathers meanwhile, and every answer passes by here.
+		MaxRPCsInFlight: 1,
+		Timeout:         timeout,
 	})
 	l.all.Go(w.forward)
 	return w
