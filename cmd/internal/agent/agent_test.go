@@ -1,0 +1,346 @@
+package agent_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"orrery/cmd/internal/agent"
+	"orrery/cmd/internal/config"
+	"orrery/cmd/internal/executor"
+)
+
+// patience is longer than anything here takes on a machine that is busy with other things.
+const patience = 60 * time.Second
+
+// TestMain makes this program the supervisor too, as the agent's own program is.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 3 && os.Args[1] == "supervise" {
+		if err := executor.Supervise(context.Background(), executor.SuperviseOptions{Dir: os.Args[3], Release: "test"}); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// running is an agent under test.
+type running struct {
+	t      *testing.T
+	api    string
+	log    *lines
+	reload chan config.Config
+	stop   context.CancelFunc
+	ended  chan error
+}
+
+// freePort is one that nobody listens on now.
+func freePort(t *testing.T) int {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}
+
+// devConfig is what `orrery agent --dev` and these flags make.
+func devConfig(t *testing.T, flags ...string) config.Config {
+	t.Helper()
+	fs := pflag.NewFlagSet("agent", pflag.ContinueOnError)
+	config.Flags(fs)
+	common := []string{
+		"--dev", "--data-dir", t.TempDir(), "--node-name", "n1", "--stop", "end", "--stop-timeout", "30s",
+		"--bind-addr", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "--http-addr", "127.0.0.1:0", "--rpc-port", strconv.Itoa(freePort(t)),
+	}
+	if err := fs.Parse(append(common, flags...)); err != nil {
+		t.Fatal(err)
+	}
+	cfg, _, err := config.Load(config.Source{Flags: fs, Folders: []string{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+func start(t *testing.T, cfg config.Config) *running {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	r := &running{t: t, log: &lines{}, stop: cancel, ended: make(chan error, 1), reload: make(chan config.Config)}
+	level := new(slog.LevelVar)
+	ready := make(chan string, 1)
+	go func() {
+		r.ended <- agent.Run(ctx, agent.Options{
+			Config: cfg, Version: "test", Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: level})), Level: level,
+			Reload: r.reload, Ready: func(api string) { ready <- api },
+		})
+	}()
+	t.Cleanup(func() {
+		cancel()
+		if t.Failed() {
+			t.Log("the agent's log:\n" + r.log.String())
+		}
+	})
+	select {
+	case r.api = <-ready:
+	case err := <-r.ended:
+		t.Fatalf("the agent ended: %v", err)
+	case <-time.After(patience):
+		t.Fatal("the agent's API does not answer")
+	}
+	r.until("a leader", func() bool { code, _ := r.ask("GET", "/v1/leader", nil); return code == 200 })
+	return r
+}
+
+// ends waits for the end of the agent, which is asked for where it was not yet.
+func (r *running) ends() error {
+	r.t.Helper()
+	r.stop()
+	select {
+	case err := <-r.ended:
+		return err
+	case <-time.After(patience):
+		r.t.Fatal("the agent does not end")
+		return nil
+	}
+}
+
+func (r *running) until(what string, done func() bool) {
+	r.t.Helper()
+	for end := time.Now().Add(patience); !done(); time.Sleep(20 * time.Millisecond) {
+		if time.Now().After(end) {
+			r.t.Fatalf("after %v there is no %s", patience, what)
+		}
+	}
+}
+
+func (r *running) ask(method, path string, body any) (int, string) {
+	r.t.Helper()
+	encoded, err := json.Marshal(body)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request, err := http.NewRequest(method, r.api+path, bytes.NewReader(encoded))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer response.Body.Close()
+	text, _ := io.ReadAll(response.Body)
+	return response.StatusCode, string(text)
+}
+
+// must asks for what has to be done.
+func (r *running) must(method, path string, body any) string {
+	r.t.Helper()
+	code, text := r.ask(method, path, body)
+	if code/100 != 2 {
+		r.t.Fatalf("%s %s: %d %s", method, path, code, text)
+	}
+	return text
+}
+
+func (r *running) executions(job string) (list []struct {
+	State, Output, Reason string
+}) {
+	r.t.Helper()
+	if err := json.Unmarshal([]byte(r.must("GET", "/v1/jobs/"+job+"/executions", nil)), &list); err != nil {
+		r.t.Fatal(err)
+	}
+	return list
+}
+
+func shell(name, schedule, command string) map[string]any {
+	return map[string]any{
+		"name": name, "schedule": schedule, "executor": "shell",
+		"executor_config": map[string]string{"command": command, "shell": "true"},
+	}
+}
+
+func TestADevAgentRunsJobs(t *testing.T) {
+	r := start(t, devConfig(t))
+	r.must("POST", "/v1/jobs", shell("tick", "@every 1s", "echo $ORRERY_JOB"))
+	r.until("execution that succeeded", func() bool {
+		for _, x := range r.executions("tick") {
+			if x.State == "succeeded" && x.Output == "tick\n" {
+				return true
+			}
+		}
+		return false
+	})
+	page := r.must("GET", "/metrics", nil)
+	for _, name := range []string{"orrery_lateness_seconds_count", "orrery_attempts_total", "orrery_raft_term", "orrery_members_alive 1", "orrery_leader 1", "orrery_frames_sent_total", "go_goroutines"} {
+		if !strings.Contains(page, name) {
+			t.Errorf("the metrics have no %s", name)
+		}
+	}
+	if err := r.ends(); err != nil {
+		t.Errorf("the agent ended with %v", err)
+	}
+	if strings.Contains(r.log.String(), "level=ERROR") {
+		t.Errorf("the log has errors:\n%s", r.log)
+	}
+}
+
+func TestAnAgentFindsWhatItLeftRunning(t *testing.T) {
+	cfg := devConfig(t, "--stop", "leave")
+	cfg.Dev = false // the log is kept
+	cfg.Insecure = true
+	r := start(t, cfg)
+	done := filepath.Join(t.TempDir(), "done")
+	r.must("POST", "/v1/jobs", shell("long", "@manually", "while [ ! -e "+done+" ]; do sleep 0.05; done; echo over"))
+	r.must("POST", "/v1/jobs/long/run", nil)
+	r.until("running execution", func() bool {
+		list := r.executions("long")
+		return len(list) == 1 && list[0].State == "running"
+	})
+	if err := r.ends(); err != nil {
+		t.Fatal(err)
+	}
+
+	again := start(t, cfg)
+	if err := os.WriteFile(done, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again.until("end of the execution", func() bool {
+		list := again.executions("long")
+		return len(list) == 1 && list[0].State == "succeeded" && list[0].Output == "over\n"
+	})
+	if err := again.ends(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnAgentThatEndsItsAttempts(t *testing.T) {
+	r := start(t, devConfig(t))
+	gone := filepath.Join(t.TempDir(), "gone")
+	r.must("POST", "/v1/jobs", shell("long", "@manually", "trap 'echo > "+gone+"; exit 1' TERM; while :; do sleep 0.05; done"))
+	r.must("POST", "/v1/jobs/long/run", nil)
+	r.until("running execution", func() bool {
+		code, page := r.ask("GET", "/metrics", nil)
+		return code == 200 && strings.Contains(page, "orrery_attempts_running 1")
+	})
+	time.Sleep(200 * time.Millisecond) // for the shell to set its trap; without, the file is missing and the test fails
+	if err := r.ends(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(gone); err != nil {
+		t.Errorf("the attempt was not asked to end: %v", err)
+	}
+}
+
+func TestReload(t *testing.T) {
+	cfg := devConfig(t)
+	r := start(t, cfg)
+	next := cfg
+	next.Tags = map[string]string{"role": "web"}
+	next.LogLevel = "debug"
+	next.Slots = 99
+	next.APITokens = []string{"reader:read:" + strings.Repeat("00", 32)}
+	r.reload <- next
+	r.until("new tag", func() bool {
+		code, _ := r.ask("GET", "/v1/members", nil)
+		return code == http.StatusUnauthorized // the tokens came after the tags
+	})
+	if log := r.log.String(); !strings.Contains(log, "need_restart=[slots]") || !strings.Contains(log, "tags") {
+		t.Errorf("the log does not say what was applied and what needs a restart:\n%s", log)
+	}
+	if err := r.ends(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLeaveEndsTheAgent(t *testing.T) {
+	r := start(t, devConfig(t))
+	r.must("POST", "/v1/leave", nil)
+	select {
+	case err := <-r.ended:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Error("the agent does not end")
+	}
+}
+
+func TestWhatAnAgentCannotBeginWith(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	address := taken.Addr().String()
+	port := taken.Addr().(*net.TCPAddr).Port
+	held := devConfig(t)
+	r := start(t, held)
+	defer r.ends()
+	file := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*config.Config)
+		want   []string
+	}{
+		"api port taken":    {func(c *config.Config) { c.HTTPAddr = address }, []string{"http-addr", address, "in use"}},
+		"rpc port taken":    {func(c *config.Config) { c.RPCPort = port }, []string{"rpc-port", address, "in use"}},
+		"gossip port taken": {func(c *config.Config) { c.BindAddr = address }, []string{"bind-addr", address, "in use"}},
+		"data in use":       {func(c *config.Config) { c.DataDir = held.DataDir }, []string{held.DataDir, strconv.Itoa(os.Getpid())}},
+		"data is a file":    {func(c *config.Config) { c.DataDir = file }, []string{file}},
+		"no certificate":    {func(c *config.Config) { c.TLSCAFile, c.TLSCertFile, c.TLSKeyFile = file, file, file }, []string{file}},
+		"bad token":         {func(c *config.Config) { c.APITokens = []string{"x"} }, []string{"api token"}},
+		"open to all":       {func(c *config.Config) { c.HTTPAddr = ":0" }, []string{"http-addr", "token"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := devConfig(t)
+			c.change(&cfg)
+			ctx, cancel := context.WithTimeout(t.Context(), patience)
+			defer cancel()
+			err := agent.Run(ctx, agent.Options{Config: cfg, Version: "test", Log: slog.New(slog.DiscardHandler)})
+			if err == nil {
+				t.Fatal("it began")
+			}
+			for _, want := range c.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("the error is %q, want %q in it", err, want)
+				}
+			}
+		})
+	}
+}
+
+// lines is a log that can be read while it is written.
+type lines struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
