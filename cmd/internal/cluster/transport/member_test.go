@@ -3,7 +3,6 @@ package transport_test
 import (
 	"bytes"
 	"log/slog"
-	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -217,19 +216,4 @@ func eventually(t testing.TB, ok func() bool, format string, args ...any) {
 func both(t *testing.T, test func(t *testing.T, insecure bool)) {
 	t.Run("TLS", func(t *testing.T) { test(t, false) })
 	t.Run("insecure", func(t *testing.T) { test(t, true) })
-}
-
-// shout writes to an address and returns what comes back until the other side closes.
-func shout(t *testing.T, address, text string) string {
-	t.Helper()
-	c, err := net.Dial("tcp", address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	c.SetDeadline(time.Now().Add(patience))
-	c.Write([]byte(text))
-	var answer bytes.Buffer
-	answer.ReadFrom(c)
-	return answer.String()
 }

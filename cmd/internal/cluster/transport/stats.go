@@ -31,7 +31,7 @@ func (c *counts) drop(why dropped) { c.dropped[why].Add(1) }
 type Stats struct {
 	Sent, Received uint64            // frames
 	Dropped        map[string]uint64 // frames, by reason: full, late, stale, lost, invalid, closed, foreign
-	Refused        uint64            // connections of strangers, or of too many at once
+	Refused        uint64            // connections of strangers or of too many at once, and what broke a rule on others
 
 	Connected   int // members to which frames go now
 	Queued      int // frames that wait
