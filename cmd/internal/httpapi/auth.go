@@ -111,6 +111,10 @@ func passedOn(r *http.Request) caller {
 func (a *API) identify(c *call) error {
 	tokens := *a.tokens.Load()
 	who, known := c.r.Context().Value(callerKey{}).(caller)
+	needed := c.op.scope
+	if c.op.path == "/metrics" && a.opts.OpenMetrics {
+		needed = ScopeNone
+	}
 	switch {
 	case known:
 	case len(tokens) == 0:
@@ -123,7 +127,7 @@ func (a *API) identify(c *call) error {
 		t, ok := find(tokens, presented)
 		if ok {
 			who = caller{name: t.Name, scope: t.Scope}
-		} else if c.op.scope > ScopeNone && !(c.op.path == "/metrics" && a.opts.OpenMetrics) {
+		} else if needed > ScopeNone {
 			c.w.Header().Set("WWW-Authenticate", "Bearer")
 			if presented == "" {
 				return denied(http.StatusUnauthorized, "no token: expected the header Authorization: Bearer <token>")
@@ -132,8 +136,8 @@ func (a *API) identify(c *call) error {
 		}
 	}
 	c.who = who
-	if who.scope < c.op.scope && !(c.op.path == "/metrics" && a.opts.OpenMetrics) {
-		return denied(http.StatusForbidden, "%s %s needs the scope %s, and the token %q has %s", c.r.Method, c.op.path, c.op.scope, who.name, who.scope)
+	if who.scope < needed {
+		return denied(http.StatusForbidden, "%s %s needs the scope %s, and the token %q has %s", c.r.Method, c.op.path, needed, who.name, who.scope)
 	}
 	return nil
 }

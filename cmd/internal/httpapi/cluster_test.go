@@ -209,6 +209,15 @@ func (l *locked) text() string {
 	return l.all.String()
 }
 
+func TestMetricsMayBeOpen(t *testing.T) {
+	w := newWorld(t, withTokens, func(o *httpapi.Options) {
+		o.OpenMetrics = true
+		o.Metrics = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "numbers") })
+	})
+	w.a.ask("GET", "/metrics", "").want(200, "numbers")
+	w.a.ask("GET", "/v1/jobs", "").want(401, "")
+}
+
 func TestTokensThatAreRefused(t *testing.T) {
 	hash := strings.Repeat("ab", 32)
 	for _, line := range []string{"", "a", "a:read", ":read:" + hash, "a:god:" + hash, "a:read:", "a:read:" + hash[2:], "a:read:" + hash + ":x", "a::" + hash} {
