@@ -103,7 +103,7 @@ var keys = []key{
 	{name: "slots", kind: kindInt, help: "attempts that run here at once; 0 is four for each core"},
 	{name: "disable-shell", kind: kindBool, help: "offer no shell executor"},
 	{name: "disable-su", kind: kindBool, help: "refuse shell jobs that ask for another user"},
-	{name: "stop", preset: "leave", help: "what a graceful stop does to what runs: leave it to the supervisor, wait for it, or end it"},
+	{name: "stop", preset: "leave", dev: "end", help: "what a graceful stop does to what runs: leave it to the supervisor, wait for it, or end it"},
 	{name: "stop-timeout", kind: kindDuration, preset: 30 * time.Second, help: "how long a graceful stop may wait"},
 	{name: "spool-max-bytes", kind: kindBytes, preset: int64(1 << 30), help: "bytes of output kept on this member; the oldest goes first"},
 	{name: "spool-max-age", kind: kindDuration, preset: 7 * 24 * time.Hour, help: "how long output is kept on this member"},
