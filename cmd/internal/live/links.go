@@ -7,8 +7,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"orrery/netsim"
 )
 
 // Pair is the way from one member to another.
@@ -19,7 +17,7 @@ type Noise struct {
 	Drop      uint32 // a packet of the gossip is lost; what a stream carries comes resend later
 	Duplicate uint32 // a packet comes twice; a stream hides it
 	Corrupt   uint32 // a bit flips
-	Delay     netsim.Range
+	Delay     struct{ Lo, Hi time.Duration }
 }
 
 // resend is how long a stream takes to notice that something was lost and to send it
@@ -46,7 +44,7 @@ type linkFault struct {
 }
 
 func newLinks(seed uint64) *Links {
-	return &Links{faults: map[string]*linkFault{}, chance: netsim.Stream(seed, "links"), changed: make(chan struct{})}
+	return &Links{faults: map[string]*linkFault{}, chance: rand.New(rand.NewPCG(seed, 1)), changed: make(chan struct{})}
 }
 
 // Cut lets nothing pass on the pairs until the fault of that name is mended.
@@ -132,10 +130,12 @@ func (l *Links) draw(p Pair) fate {
 		}
 	}
 	return fate{
-		lost: netsim.PPM(l.chance, n.Drop), doubled: netsim.PPM(l.chance, n.Duplicate), damaged: netsim.PPM(l.chance, n.Corrupt),
-		delay: netsim.Between(l.chance, n.Delay.Lo, n.Delay.Hi),
+		lost: l.happens(n.Drop), doubled: l.happens(n.Duplicate), damaged: l.happens(n.Corrupt),
+		delay: n.Delay.Lo + time.Duration(l.chance.Int64N(int64(n.Delay.Hi-n.Delay.Lo)+1)),
 	}
 }
+
+func (l *Links) happens(ppm uint32) bool { return l.chance.Uint32N(1_000_000) < ppm }
 
 // barred says what a cut does to a packet: it is lost, or it waits until changed is closed.
 func (l *Links) barred(p Pair) (lost bool, changed <-chan struct{}) {
