@@ -387,8 +387,10 @@ func (c *Client) takeUp(conn *link) {
 	c.dirty, c.tell = nil, c.lease != 0
 	for _, fence := range slices.Sorted(maps.Keys(c.wants)) {
 		w, h := c.wants[fence], known[fence]
-		w.start, w.queued = nil, false
+		w.queued = false
 		switch {
+		case w.start != nil: // nobody has read it
+			c.say(fence)
 		case h == nil && w.runs:
 			lost := wire.FromResult(orrery.Result{Reason: orrery.ReasonRestarted, Finished: time.Now().Round(0)})
 			ends = append(ends, &supervisorpb.Held{Run: w.run, Ended: lost})

@@ -120,7 +120,8 @@ func (s *supervisor) attach(a *session, hello *supervisorpb.Hello) []proto.Messa
 	}
 	welcome := &supervisorpb.Welcome{Protocol: protocol, Release: s.release, Pid: int64(os.Getpid())}
 	answers := []proto.Message{&supervisorpb.Answer{Body: &supervisorpb.Answer_Welcome{Welcome: welcome}}}
-	if len(s.processes) == 0 && hello.GetRelease() != s.release || s.stopping {
+	// One that is fresh stays, or an agent whose program was replaced under it would get none.
+	if s.stopping || s.served && len(s.processes) == 0 && hello.GetRelease() != s.release {
 		welcome.Retires = true
 		s.stopping = true
 		s.rest()
@@ -130,7 +131,7 @@ func (s *supervisor) attach(a *session, hello *supervisorpb.Hello) []proto.Messa
 		_ = before.conn.SetWriteDeadline(time.Now().Add(time.Second)) // one that is stopped does not read
 		before.rouse()
 	}
-	s.agent, s.incarnation = a, hello.GetIncarnation()
+	s.agent, s.incarnation, s.served = a, hello.GetIncarnation(), true
 	s.settings = hello.GetSettings()
 	s.spool.Limit(spoolLimits(s.settings))
 	s.rest()

@@ -78,6 +78,7 @@ type supervisor struct {
 	until       time.Duration // the end of the lease, by host.Boot; 0: none was given yet
 	agent       *session      // nil: none is there
 	incarnation uint64        // of the newest agent heard
+	served      bool          // an agent was there
 	resting     *time.Timer   // runs while there is no agent and nothing is held
 	stopping    bool          // takes no more attempts, and ends with the last one
 	finished    bool          // done is closed

@@ -2,11 +2,14 @@ package executor_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -293,6 +296,16 @@ func TestIdleSupervisorOfAnotherReleaseIsReplaced(t *testing.T) {
 	}
 }
 
+// A program that was replaced under its agent starts supervisors of another release.
+func TestFreshSupervisorOfAnotherRelease(t *testing.T) {
+	dir := t.TempDir()
+	t.Cleanup(func() { stopSupervisor(t, dir) })
+	m := boot(t, dir, "r1", func(c *executor.Config) { c.Command[3] = "r2" })
+	if r := m.run(startOf(1, "true")); !r.Succeeded {
+		t.Error(r)
+	}
+}
+
 func TestOneSupervisorForADirectory(t *testing.T) {
 	m := newMember(t)
 	err := executor.Supervise(context.Background(), executor.SuperviseOptions{Dir: m.dir})
@@ -373,12 +386,13 @@ func TestPortsPromises(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts hundreds of processes")
 	}
+	fewer(t, 15) // each starts several supervisors
 	rapid.Check(t, func(rt *rapid.T) {
 		dir, err := os.MkdirTemp(t.TempDir(), "m")
 		if err != nil {
 			t.Fatal(err)
 		}
-		d := &drive{t: t, dir: dir, marks: filepath.Join(dir, "marks"), told: map[orrery.Fence]orrery.Result{}, forgotten: map[orrery.Fence]bool{}}
+		d := &drive{t: t, dir: dir, marks: filepath.Join(dir, "marks"), told: map[orrery.Fence]bool{}, forgotten: map[orrery.Fence]bool{}}
 		if err := os.Mkdir(d.marks, 0o700); err != nil {
 			t.Fatal(err)
 		}
@@ -411,9 +425,7 @@ func TestPortsPromises(t *testing.T) {
 					d.m.Forget(f)
 				}
 			case "reopen":
-				d.m.Close()
-				d.m = boot(t, dir, "r1")
-				d.look(rt)
+				d.reopen(rt)
 			case "kill":
 				if rapid.IntRange(0, 3).Draw(rt, "really") == 0 {
 					_ = syscall.Kill(supervisorPID(dir), syscall.SIGKILL)
@@ -424,6 +436,15 @@ func TestPortsPromises(t *testing.T) {
 	})
 }
 
+// fewer draws n cases, unless the command line says how many.
+func fewer(t *testing.T, n int) {
+	checks := flag.Lookup("rapid.checks")
+	if was := checks.Value.String(); was == checks.DefValue {
+		_ = checks.Value.Set(strconv.Itoa(n))
+		t.Cleanup(func() { _ = checks.Value.Set(was) })
+	}
+}
+
 // drive is a member and what was done with it.
 type drive struct {
 	t         *testing.T
@@ -431,7 +452,7 @@ type drive struct {
 	dir       string
 	marks     string
 	fences    int
-	told      map[orrery.Fence]orrery.Result
+	told      map[orrery.Fence]bool
 	forgotten map[orrery.Fence]bool
 }
 
@@ -442,18 +463,37 @@ func (d *drive) order(fence orrery.Fence, line string) actors.StartProcess {
 	return p
 }
 
-// look holds what an agent finds.
-func (d *drive) look(t *rapid.T) {
-	var last orrery.Fence
+// reopen is the agent's end and next start.
+func (d *drive) reopen(t *rapid.T) {
+	d.m.Close()
+	d.hear()
+	d.m = boot(d.t, d.dir, "r1")
+	last := orrery.Fence(0)
+	lost := map[orrery.Fence]bool{} // not found: the Executor's own notes tell that they are over
+	for fence := range d.fences {
+		lost[orrery.Fence(fence+1)] = true
+	}
 	for _, f := range d.m.found {
 		fence := orrery.Fence(f.Run.GetAttempt().GetFence())
 		if fence <= last {
 			t.Fatalf("found %d after %d", fence, last)
 		}
 		last = fence
-		if r, told := d.told[fence]; told && f.Ended == nil {
-			t.Fatalf("%d was told to have ended (%+v) and is found running", fence, r)
+		delete(lost, fence)
+		if d.told[fence] && f.Ended == nil {
+			t.Fatalf("%d was told to have ended and is found running", fence)
 		}
+		if f.Ended != nil {
+			d.told[fence] = true
+		}
+	}
+	maps.Copy(d.told, lost)
+}
+
+// hear notes whose end was told.
+func (d *drive) hear() {
+	for fence := range d.m.ends() {
+		d.told[fence] = true
 	}
 }
 
@@ -462,18 +502,16 @@ func (d *drive) look(t *rapid.T) {
 func (d *drive) calm(t *rapid.T) {
 	d.m.EndAll(orrery.ReasonUser)
 	eventually(d.t, "calm", func() bool { return d.m.Count() == 0 })
-	d.m.Close()
-	d.m = boot(d.t, d.dir, "r1")
-	d.look(t)
-	for _, f := range d.m.found {
-		if f.Ended == nil {
-			d.m.End(orrery.Fence(f.Run.GetAttempt().GetFence()), orrery.ReasonUser)
-		}
+	d.reopen(t)
+	if n := d.m.Count(); n != 0 {
+		t.Fatalf("%d run still, and were told to have ended", n)
 	}
-	eventually(d.t, "the last ends", func() bool { return d.m.Count() == 0 })
 	for fence := range d.fences {
 		b, _ := os.ReadFile(filepath.Join(d.marks, fmt.Sprint(fence+1)))
 		began := strings.Fields(string(b))
+		if !d.told[orrery.Fence(fence+1)] {
+			t.Fatalf("the end of %d was never told", fence+1)
+		}
 		if len(began) > 1 {
 			t.Fatalf("%d began %d times", fence+1, len(began))
 		}

@@ -139,17 +139,14 @@ func TestTheOldestGoFirst(t *testing.T) {
 		t.Error(got)
 	}
 	// Another writer finds what is there, and how old it is.
-	again, err := spool.Create(path)
-	if err != nil {
-		t.Fatal(err)
-	}
 	old := time.Now().Add(-time.Hour)
 	for _, name := range []string{"8.0.1", "10.0.1"} {
 		if err := os.Chtimes(filepath.Join(path, name), old, old); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if again, err = spool.Create(path); err != nil {
+	again, err := spool.Create(path)
+	if err != nil {
 		t.Fatal(err)
 	}
 	again.Limit(spool.Limits{Age: time.Minute})

@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -60,6 +61,8 @@ func sink(t testing.TB) *httptest.Server {
 
 func TestCallsEndAsTheyAreAnswered(t *testing.T) {
 	m, s := newMember(t), sink(t)
+	gone := httptest.NewServer(nil)
+	gone.Close()
 	for name, c := range map[string]struct {
 		config map[string]string // url is below the sink's
 		reason orrery.Reason
@@ -76,7 +79,7 @@ func TestCallsEndAsTheyAreAnswered(t *testing.T) {
 			"", "PUT /echo host=me key=%[1]d.0.1 job=backup due=2026-03-01T02:00:00Z fence=%[1]d own=a:b: b:c"},
 		"a circle":           {map[string]string{"url": "/round"}, "exit", "call failed: stopped after 10 redirects"},
 		"too slow":           {map[string]string{"url": "/slow", "timeout": "1"}, "timeout", "call failed: context canceled"},
-		"nobody there":       {map[string]string{"url": "http://127.0.0.1:1/?password=hidden"}, "exit", "connection refused"},
+		"nobody there":       {map[string]string{"url": gone.URL + "/?password=hidden"}, "exit", "connection refused"},
 		"no url":             {map[string]string{}, "start_failed", `url "": expected one such as https://host/path`},
 		"a url of a file":    {map[string]string{"url": "file:///etc/passwd"}, "start_failed", "expected one such as https://host/path"},
 		"no such method":     {map[string]string{"url": "/ok", "method": "GE T"}, "start_failed", `method "GE T": expected`},
@@ -168,7 +171,9 @@ func TestShortAnswersMakeNoFile(t *testing.T) {
 
 func TestCallsOverTLS(t *testing.T) {
 	m := newMember(t)
-	s := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {}))
+	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are to fail
+	s.StartTLS()
 	t.Cleanup(s.Close)
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
