@@ -347,6 +347,7 @@ type book struct {
 	checks  []store.Verified
 	restore []store.Restore
 	taken   int
+	index   uint64                           // of the snapshot being taken
 	pieces  func() (piece []byte, last bool) // of a snapshot; nil: the entries' data
 }
 
@@ -379,6 +380,7 @@ func (k *book) take(log *Log, msg any) {
 		k.restore = append(k.restore, m)
 		log.Restored(m.ID, err)
 	case store.SnapshotWanted:
+		k.index = k.last()
 		k.chunk(log, m.ID)
 	case store.NextChunk:
 		k.chunk(log, m.ID)
@@ -393,7 +395,7 @@ func (k *book) chunk(log *Log, id uint64) {
 	if last {
 		k.taken++
 	}
-	log.SnapshotChunk(id, k.last(), data, last)
+	log.SnapshotChunk(id, k.index, data, last)
 }
 
 // last is the index of what the book has seen.

@@ -63,6 +63,15 @@ func (f *walFile) StoreLogs(entries []*raft.Log) error {
 	return f.WAL.StoreLogs(entries)
 }
 
+// GetLog implements [raft.LogStore]. raft-wal still finds entries that were deleted from
+// the head of its newest file.
+func (f *walFile) GetLog(index uint64, e *raft.Log) error {
+	if first, err := f.FirstIndex(); err == nil && index < first {
+		return raft.ErrLogNotFound
+	}
+	return f.WAL.GetLog(index, e)
+}
+
 // DeleteRange implements [raft.LogStore]. To drop the tail begins a segment, to drop the
 // head gives room.
 func (f *walFile) DeleteRange(from, to uint64) error {
