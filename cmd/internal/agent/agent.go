@@ -9,7 +9,6 @@ import (
 	"os"
 	"time"
 
-	"orrery/actors"
 	"orrery/cmd/internal/config"
 	"orrery/cmd/internal/network"
 )
@@ -91,7 +90,7 @@ func (m *member) stop() {
 	m.handOver()
 	switch m.cfg.Stop {
 	case "wait":
-		m.host.Post(actors.ExecutorName, actors.Drain{})
+		m.drain()
 		m.await("attempts to end", m.cfg.StopTimeout, func() bool { return m.executor.Count() == 0 })
 	case "end":
 		m.endAttempts()

@@ -234,9 +234,10 @@ func TestAnAgentThatEndsItsAttempts(t *testing.T) {
 	gone := filepath.Join(t.TempDir(), "gone")
 	r.must("POST", "/v1/jobs", shell("long", "@manually", "trap 'echo > "+gone+"; exit 1' TERM; while :; do sleep 0.05; done"))
 	r.must("POST", "/v1/jobs/long/run", nil)
+	r.must("POST", "/v1/jobs", shell("more", "@every 1s", "sleep 1000"))
 	r.until("running execution", func() bool {
 		code, page := r.ask("GET", "/metrics", nil)
-		return code == 200 && strings.Contains(page, "orrery_attempts_running 1")
+		return code == 200 && strings.Contains(page, "orrery_attempts_running 3")
 	})
 	time.Sleep(200 * time.Millisecond) // for the shell to set its trap; without, the file is missing and the test fails
 	if err := r.ends(); err != nil {
@@ -244,6 +245,9 @@ func TestAnAgentThatEndsItsAttempts(t *testing.T) {
 	}
 	if _, err := os.Stat(gone); err != nil {
 		t.Errorf("the attempt was not asked to end: %v", err)
+	}
+	if strings.Contains(r.log.String(), "not waited for any longer") {
+		t.Errorf("attempts run on:\n%s", r.log)
 	}
 }
 

@@ -128,6 +128,9 @@ func (m *member) openTrust(context.Context) (err error) {
 	default:
 		m.trust = trust.Insecure()
 	}
+	if err == nil && m.trust.Secure() && m.trust.Member() != m.name {
+		err = fmt.Errorf("tls-cert-file %s: the certificate is for member %q, and node-name is %q", m.cfg.TLSCertFile, m.trust.Member(), m.name)
+	}
 	return err
 }
 
@@ -366,8 +369,14 @@ func (m *member) votes() bool {
 	return false
 }
 
-// endAttempts ends what runs here and waits for it.
+// drain has this member given no more attempts.
+func (m *member) drain() { m.host.Post(actors.ExecutorName, actors.Drain{}) }
+
+// endAttempts ends what runs here, and what was on its way here, and waits for it.
 func (m *member) endAttempts() {
-	m.executor.EndAll(orrery.ReasonShutdown)
-	m.await("attempts to end", m.cfg.StopTimeout, func() bool { return m.executor.Count() == 0 })
+	m.drain()
+	m.await("attempts to end", m.cfg.StopTimeout, func() bool {
+		m.executor.EndAll(orrery.ReasonShutdown)
+		return m.executor.Count() == 0
+	})
 }
