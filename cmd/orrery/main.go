@@ -85,10 +85,9 @@ func rootCommand() *cobra.Command {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(
-		agentCommand(), superviseCommand(),
 		jobCommand(), executionCommand(), memberCommand(), raftCommand(), snapshotCommand(),
 		agentCommand(), superviseCommand(), leaveCommand(), healthCommand(),
-		keygenCommand(), tokenCommand(), tlsCommand(), versionCommand(), docCommand(),
+		keygenCommand(), tokenCommand(), tlsCommand(), versionCommand(), docCommand(), benchCommand(),
 	)
 	return root
 }
