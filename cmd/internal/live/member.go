@@ -203,8 +203,9 @@ func (m *Member) settings() map[string]any {
 	return s
 }
 
-// Start starts the agent. It does not wait until it answers.
-func (m *Member) Start() error {
+// Start starts the agent. It does not wait until it answers. What it is started with is
+// `agent` and its configuration, unless args say otherwise.
+func (m *Member) Start(args ...string) error {
 	if m.Up() {
 		return fmt.Errorf("%s runs already", m.Name)
 	}
@@ -222,7 +223,10 @@ func (m *Member) Start() error {
 	}
 	defer log.Close()
 	fmt.Fprintf(log, "--- %s starts at %s\n", m.Name, time.Now().Format(time.RFC3339Nano))
-	cmd := exec.Command(m.program, "agent", "--config", config)
+	if len(args) == 0 {
+		args = []string{"agent", "--config", config}
+	}
+	cmd := exec.Command(m.program, args...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = m.Dir, log, log
 	cmd.Env = append(environ(), "LIVE_MEMBER="+m.word())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
