@@ -246,7 +246,7 @@ func (l *Log) hurry() {
 // log and gets no vote.
 func (l *Log) stepDown() {
 	l.wire.inject(&raft.RequestVoteRequest{
-		RPCHeader: l.header(), Term: l.raft.CurrentTerm() + 1, Candidate: []byte(l.wire.LocalAddr()), LeadershipTransfer: true,
+		RPCHeader: l.header(), Term: l.raft.CurrentTerm() + 1, LeadershipTransfer: true,
 	})
 }
 

@@ -104,8 +104,8 @@ type proposal struct {
 }
 
 // Open opens the log and what it stands on. It takes part in elections from now on and
-// delivers nothing before Start. The error says what is wrong with the folder: in no case
-// was anything in it changed for the worse.
+// delivers nothing before Start. The error says what is wrong with the folder, of which
+// nothing was thrown away.
 func Open(cfg Config) (*Log, error) {
 	if cfg.Multiplier < 0 || cfg.Multiplier > 10 {
 		return nil, fmt.Errorf("raft multiplier %d, want 1 to 10", cfg.Multiplier)
@@ -141,6 +141,9 @@ func (l *Log) open() (err error) {
 	}
 	defer func() {
 		if err != nil {
+			if l.first != nil {
+				_ = l.first.Close()
+			}
 			_ = l.disk.Close()
 		}
 	}()

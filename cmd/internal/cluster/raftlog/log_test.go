@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/hashicorp/raft"
+	"go.uber.org/goleak"
 	"google.golang.org/protobuf/testing/protocmp"
 
 	"github.com/google/go-cmp/cmp"
@@ -664,6 +665,17 @@ func TestAloneAtOnce(t *testing.T) {
 	b.all[0] = &book{}
 	c.servers[0].start()
 	b.leader()
+}
+
+// TestCloseEndsAll leaves no goroutine behind.
+func TestCloseEndsAll(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	c, b := begin(t, 3, 3, true, nil)
+	b.leader()
+	for _, s := range c.servers {
+		s.stop()
+	}
+	goleak.VerifyNone(t, before)
 }
 
 // TestMultiplier names its range.
