@@ -2,6 +2,8 @@ package config
 
 import (
 	"cmp"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"maps"
@@ -33,7 +35,11 @@ func (c Config) Check() error {
 	return p.problems
 }
 
-// Key is the secret that Encrypt holds; nil for none.
+// keyBytes is how long the secret is that keys are derived from.
+const keyBytes = 32
+
+// Key is the secret that Encrypt holds, 32 bytes of it; nil for none. One of Dkron's, which
+// may be shorter, is drawn out.
 func (c Config) Key() ([]byte, error) {
 	if c.Encrypt == "" {
 		return nil, nil
@@ -45,7 +51,10 @@ func (c Config) Key() ([]byte, error) {
 	case len(key) != 16 && len(key) != 24 && len(key) != 32:
 		return nil, fmt.Errorf("holds %d bytes: expected 16, 24 or 32, as orrery keygen prints", len(key))
 	}
-	return key, nil
+	if len(key) == keyBytes {
+		return key, nil
+	}
+	return hkdf.Key(sha256.New, key, nil, "orrery encrypt", keyBytes)
 }
 
 // Tokens are the tokens of the key and of the file, which is read now.

@@ -293,6 +293,20 @@ func TestWithoutTokensTheAPIStaysAtHome(t *testing.T) {
 	}
 }
 
+func TestShortKeysAreDrawnOut(t *testing.T) {
+	seen := map[string]bool{}
+	for _, encrypt := range []string{secret, secret[:22] + "==", secret[:32]} {
+		key, err := Config{Encrypt: encrypt}.Key()
+		if err != nil || len(key) != 32 || seen[string(key)] {
+			t.Errorf("%s: %x, %v", encrypt, key, err)
+		}
+		seen[string(key)] = true
+	}
+	if key, err := (Config{}).Key(); key != nil || err != nil {
+		t.Errorf("no secret: %x, %v", key, err)
+	}
+}
+
 func TestAddress(t *testing.T) {
 	for text, want := range map[string]string{
 		"10.0.0.1": "10.0.0.1:7", "10.0.0.1:8": "10.0.0.1:8", ":8": ":8", "": ":7", "::1": "[::1]:7", "[::1]:8": "[::1]:8", "host": "host:7",
