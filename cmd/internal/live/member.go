@@ -71,6 +71,13 @@ func (m *Member) front() string {
 	return m.cluster.address(128 + m.number + 16*m.moves)
 }
 
+// Advertised is the address that it tells the other members.
+func (m *Member) Advertised() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.front()
+}
+
 // URL is where its API is, without a slash at the end.
 func (m *Member) URL() string { return "http://" + net.JoinHostPort(m.Address(), httpPort) }
 

@@ -30,21 +30,10 @@ var unseen = map[string]string{
 	"notified": "nobody outside listens to webhooks here",
 }
 
-// judge ends the cluster and judges the run.
-func (w *world) judge(stopped bool) (*sim.Result, error) {
+// judge judges a run whose members are gone.
+func (w *world) judge() (*sim.Result, error) {
 	h := w.history
-	h.End, h.Stopped = w.now(), stopped
-	for _, m := range w.machines {
-		if m.Paused() {
-			m.Resume()
-		}
-	}
-	w.diedAlone()
-	hashes := w.takeSnapshots()
 	logs := map[string][]written{}
-	for _, m := range w.cluster.Members() {
-		m.Kill() // their supervisors and jobs end with the cluster
-	}
 	for _, m := range w.cluster.Servers() {
 		log, err := readLog(m)
 		if err != nil {
@@ -67,19 +56,10 @@ func (w *world) judge(stopped bool) (*sim.Result, error) {
 	if err := replica.CheckInvariants(); err != nil {
 		h.Panics = append(h.Panics, promise.Panic{At: h.End, Member: "replay", Actor: "state", Reason: err.Error()})
 	}
-	h.Hashes = append(h.Hashes, hashes...)
+	h.Hashes = append(h.Hashes, w.hashes...)
 	h.Counters = counters(replica)
 	w.fillIn()
-	return w.result(stopped), nil
-}
-
-// diedAlone files agents that have ended although nobody had ended them.
-func (w *world) diedAlone() {
-	for _, m := range w.cluster.Members() {
-		if err := m.Died(); err != nil {
-			w.panicked(m.Name, err.Error())
-		}
-	}
+	return w.result(), nil
 }
 
 // takeSnapshots asks each server for its state and hashes it.
@@ -370,10 +350,10 @@ func (w *world) output(p *promise.Process) (tail []byte, truncated bool) {
 }
 
 // result judges the history.
-func (w *world) result(stopped bool) *sim.Result {
+func (w *world) result() *sim.Result {
 	h := w.history
 	r := &sim.Result{
-		Scenario: w.scenario.Name, Seed: w.seed, Stopped: stopped, Virtual: h.End, Faults: len(w.nemesis.schedule),
+		Scenario: w.scenario.Name, Seed: w.seed, Stopped: h.Stopped, Virtual: h.End, Faults: len(w.nemesis.schedule),
 		Schedule: w.nemesis.schedule, History: h, Messages: uint64(len(h.Commits)), Probes: map[string]uint64{},
 	}
 	r.Verdicts = append(r.Verdicts, promise.Panics(h))

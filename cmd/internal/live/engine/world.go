@@ -48,10 +48,11 @@ type world struct {
 
 	mu      sync.Mutex
 	history *promise.History
-	open    map[processKey]int // processes that have begun, by their place in the history
-	leader  string             // as the last look had it; "": nobody
-	counts  map[string]int     // what happened since numbers were told
-	errs    []error            // why the run is worth nothing
+	open    map[processKey]int  // processes that have begun, by their place in the history
+	leader  string              // as the last look had it; "": nobody
+	counts  map[string]int      // what happened since numbers were told
+	errs    []error             // why the run is worth nothing
+	hashes  []promise.StateHash // of the servers' states in the end
 }
 
 // usualRest is how long a run goes on beyond the bound of calm, so that the calm is seen.
@@ -166,13 +167,30 @@ func (w *world) live(ctx context.Context) (*sim.Result, error) {
 		w.nemesis.end()
 		stopped = !w.rest(ctx)
 	}
-	w.say("  the run ends")
-	w.cancel() // clients, faults and watchers
+	w.end(stopped)
+	w.cancel() // clients, faults, and watchers after a last look
 	w.running.Wait()
 	if err := w.failed(); err != nil {
 		return nil, err
 	}
-	return w.judge(stopped)
+	return w.judge()
+}
+
+// end takes from the members what only they can tell, and then their lives: nothing is
+// committed any more that nobody watches.
+func (w *world) end(stopped bool) {
+	w.say("  the run ends")
+	for _, m := range w.cluster.Members() {
+		m.Resume() // none is stopped but where the core alone was healed
+		if err := m.Died(); err != nil {
+			w.panicked(m.Name, err.Error())
+		}
+	}
+	w.hashes = w.takeSnapshots()
+	for _, m := range w.cluster.Members() {
+		m.Kill()
+	}
+	w.edit(func(h *promise.History) { h.End, h.Stopped = w.now(), stopped })
 }
 
 // until waits for a condition; false: ctx, or an error of the engine's own, came first.
