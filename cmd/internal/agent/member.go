@@ -235,7 +235,7 @@ func (m *member) openServer(context.Context) (err error) {
 		dir = "" // nothing is kept: no disk to wait for
 	}
 	m.raft, err = raftlog.Open(raftlog.Config{
-		Self: m.name, Address: m.gossip.Self().RPC, Dir: dir, Stream: m.transport.Raft(),
+		Self: m.name, Address: m.gossip.Self().RPC, Dir: dir, Stream: m.transport.Raft(), Named: true,
 		Expect: m.cfg.BootstrapExpect, Multiplier: m.cfg.RaftMultiplier, DeadAfter: raftlog.DefaultDeadAfter,
 		Deliver: m.committed, Failed: m.fail, Log: m.part("raft"),
 	})

@@ -22,6 +22,10 @@ type Config struct {
 	Dir     string // of the log and its snapshots, this log's alone; "": in memory
 	Stream  raft.StreamLayer
 
+	// Named: Stream dials "name@host:port" and makes sure that the server of that name is
+	// there. Without, one that has taken over the address of another could vote for both.
+	Named bool
+
 	Expect     int           // servers that begin the cluster together; 0: another one lets this server in
 	Multiplier int           // of raft's time-outs, 1 to 10; 0 is 1
 	DeadAfter  time.Duration // after which a server that is not alive is removed; 0: never
@@ -165,6 +169,7 @@ func (l *Log) open() (err error) {
 	if l.raft, err = raft.NewRaft(config, machine{l}, l.disk.cached, l.disk, l.snapshots, l.wire); err != nil {
 		return err
 	}
+	l.wire.raft.Store(l.raft)
 	l.raft.RegisterObserver(raft.NewObserver(l.observed, false, func(o *raft.Observation) bool {
 		switch o.Data.(type) {
 		case raft.LeaderObservation, raft.RaftState:

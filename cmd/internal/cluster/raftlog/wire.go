@@ -2,6 +2,7 @@ package raftlog
 
 import (
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,6 +16,7 @@ type wire struct {
 	l       *Log
 	streams *streams
 	rpc     chan raft.RPC
+	raft    atomic.Pointer[raft.Raft] // nil while it begins
 }
 
 func newWire(l *Log, logger hclog.Logger, timeout time.Duration) *wire {
@@ -103,12 +105,41 @@ func (w *wire) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
 	if string(id) == w.l.cfg.Self {
 		return w.LocalAddr(), nil
 	}
-	w.l.mu.Lock()
-	defer w.l.mu.Unlock()
-	for _, s := range w.l.servers {
-		if s.Name == string(id) && s.Address != "" {
-			return raft.ServerAddress(s.Address), nil
+	address := w.l.heardAt(id)
+	if address == "" {
+		address = w.notedAt(id)
+	}
+	switch {
+	case address == "":
+		return "", errUnheard
+	case w.l.cfg.Named:
+		return raft.ServerAddress(id) + "@" + address, nil
+	}
+	return address, nil
+}
+
+// heardAt is where gossip says that a server is; "": it does not.
+func (l *Log) heardAt(id raft.ServerID) raft.ServerAddress {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.servers {
+		if s.Name == string(id) {
+			return raft.ServerAddress(s.Address)
 		}
 	}
-	return "", errUnheard
+	return ""
+}
+
+// notedAt is where the log says that it is.
+func (w *wire) notedAt(id raft.ServerID) raft.ServerAddress {
+	r := w.raft.Load()
+	if r == nil {
+		return ""
+	}
+	for _, s := range r.GetConfiguration().Configuration().Servers {
+		if s.ID == id {
+			return s.Address
+		}
+	}
+	return ""
 }

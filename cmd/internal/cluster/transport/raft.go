@@ -3,15 +3,17 @@ package transport
 import (
 	"context"
 	"net"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/raft"
 )
 
-// Raft is the connections of raft with other members. An address that it dials is a
-// "host:port", where any member of the cluster will do, or the name of a member, which is
-// looked up: then it is sure that no other member has taken over the address. Its Close
-// refuses further connections; those that are open end with the transport.
+// Raft is the connections of raft with other members. An address that it dials is
+// "name@host:port", the name of a member, which is looked up, or "host:port", where any
+// member of the cluster will do: with a name it is sure that no other member has taken over
+// the address. Its Close refuses further connections; those that are open end with the
+// transport.
 func (t *Transport) Raft() raft.StreamLayer { return raftLayer{t, t.doors[raftProtocol]} }
 
 type raftLayer struct {
@@ -22,6 +24,9 @@ type raftLayer struct {
 func (l raftLayer) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(l.t.ctx, timeout)
 	defer cancel()
+	if i := strings.LastIndexByte(string(address), '@'); i >= 0 {
+		return l.t.dial(ctx, string(address[i+1:]), string(address[:i]), raftProtocol)
+	}
 	if _, _, err := net.SplitHostPort(string(address)); err != nil {
 		return l.t.dialMember(ctx, string(address), raftProtocol)
 	}

@@ -375,7 +375,10 @@ func TestACutHealsAgain(t *testing.T) {
 		m.reaches(t, n, 1)
 		client := &http.Client{Transport: m.RoundTripper("n"), Timeout: patience}
 		raftOfN := n.Raft()
-		out, err := m.Raft().Dial(raft.ServerAddress(n.address), patience)
+		if _, err := m.Raft().Dial(raft.ServerAddress("another@"+n.address), patience); err == nil {
+			t.Error("a raft connection to a member was given n's")
+		}
+		out, err := m.Raft().Dial(raft.ServerAddress(n.name+"@"+n.address), patience)
 		if err != nil {
 			t.Fatal(err)
 		}
