@@ -123,6 +123,9 @@ func (c *Cluster) address(last int) string {
 	return fmt.Sprintf("127.%d.%d.%d", c.subnet[0], c.subnet[1], last)
 }
 
+// FreeAddress is an address of the cluster's that no member has; there are some ten.
+func (c *Cluster) FreeAddress(n int) string { return c.address(240 + n) }
+
 // reap waits for its parent's end, kills what carries the cluster's word and removes its
 // folder: a test that was killed leaves nothing behind.
 const reap = `cat >/dev/null
