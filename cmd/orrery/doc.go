@@ -16,7 +16,7 @@ func docCommand() *cobra.Command {
 		Args:  args(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			out := cmd.OutOrStdout()
-			fmt.Fprint(out, "# The command line\n\nWritten by `make cli-doc`.\n\n", cmd.Root().Long, "\n")
+			fmt.Fprint(out, "# The command line\n\nWritten by `make golden`.\n\n", cmd.Root().Long, "\n")
 			describe(out, cmd.Root())
 			return nil
 		},
