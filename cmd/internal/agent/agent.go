@@ -103,7 +103,7 @@ func (m *member) leave() {
 	m.handOver()
 	m.gossip.Leave()
 	m.endAttempts()
-	if m.raft != nil {
+	if m.raft != nil && !m.alone() {
 		m.await("the others to take this server out of the log", handoverTakes, func() bool { return !m.votes() })
 	}
 }

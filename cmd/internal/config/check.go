@@ -167,7 +167,7 @@ func (c Config) checkAddresses(p *checks) {
 			p.add(a.key, "", "%v", err)
 		}
 	}
-	between(p, "rpc-port", c.RPCPort, 0, 65535)
+	between(p, "rpc-port", c.RPCPort, 1, 65535)
 	between(p, "advertise-rpc-port", c.AdvertiseRPCPort, 0, 65535)
 	p.oneOf("profile", c.Profile, "lan", "wan", "local")
 }
