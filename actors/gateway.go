@@ -72,7 +72,7 @@ type (
 //	         ├──▶ sent to a member ────ClientReply─────────▶ answered
 //	routing ─┼──▶ reading the state ───ReadDone────────────▶ answered
 //	         ├──▶ verifying the lead ──Verified──▶ reading
-//	         └──▶ reading the job ──▶ proposing ──Proposed─▶ answered
+//	         └──▶ in line ──▶ reading the job ──▶ proposing ──Proposed─▶ answered
 //
 // At the deadline a write that was sent or proposed is unknown; one that never was is
 // unavailable: it certainly did not happen.
@@ -94,6 +94,7 @@ type Gateway struct {
 	refs map[uint64]*clientRequest // questions that are open, by ref
 	seen seenSendings
 
+	turns  turns // leader only
 	checks quorumChecks
 }
 
@@ -333,6 +334,15 @@ func (g *Gateway) giveUp(r *clientRequest) {
 
 // finish answers a request and forgets it.
 func (g *Gateway) finish(r *clientRequest, response *orrerypb.Response) {
+	g.drop(r)
+	g.answer(r, response)
+	if next := g.turns.leave(r); next != nil {
+		g.begin(next)
+	}
+}
+
+// drop forgets a request.
+func (g *Gateway) drop(r *clientRequest) {
 	for _, ref := range r.refs {
 		delete(g.refs, ref)
 	}
@@ -342,7 +352,6 @@ func (g *Gateway) finish(r *clientRequest, response *orrerypb.Response) {
 	r.stopOverdue()
 	delete(g.open, r.key)
 	g.checks.forget(r)
-	g.answer(r, response)
 }
 
 // answer tells the origin.

@@ -14,7 +14,7 @@ func (g *Gateway) hear(m LeaderHeard) {
 }
 
 func (g *Gateway) lead(m LeadershipGained) {
-	g.term, g.clock = m.Term, newLeaderClock(g.env, m)
+	g.term, g.clock, g.turns = m.Term, newLeaderClock(g.env, m), turns{}
 	g.routeAll()
 }
 
@@ -23,7 +23,7 @@ func (g *Gateway) stepDown(term uint64) {
 	if term != g.term {
 		return
 	}
-	g.term = 0
+	g.term, g.turns = 0, nil
 	g.checks.stop()
 	g.routeAll()
 }

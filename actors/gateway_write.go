@@ -28,6 +28,13 @@ type writeInHand struct {
 // begin works on a write. Nothing is judged that the state can judge: the state looks
 // for the stored answer of the request id before anything else.
 func (g *Gateway) begin(r *clientRequest) {
+	if g.turns.doubles(r) {
+		g.drop(r)
+		return
+	}
+	if !g.turns.take(r) {
+		return
+	}
 	r.write = &writeInHand{term: g.term}
 	if name, wanted := jobWanted(r.body); wanted {
 		r.write.ref = g.ask(r)
@@ -183,14 +190,22 @@ func (g *Gateway) applied(r *clientRequest, answer *orrerypb.Answer) {
 	case orrery.Code(answer.GetCode()) == orrery.Unavailable:
 		g.thwarted(r, answer)
 	case r.write.written != nil:
-		g.finish(r, &orrerypb.Response{Answer: withExecution(r.write.written, answer)})
+		g.decided(r, withExecution(r.write.written, answer))
 	case isPut && put.PutJob.GetRunOnCreate() && answer.GetChanged() && answer.GetVersion() == 1:
 		r.write.written = answer
 		r.risked = true // from here on it is done in part
 		g.propose(r, &orrerypb.Command{Body: runCommand(put.PutJob.GetJob().GetName())}, g.clock.now())
 	default:
-		g.finish(r, &orrerypb.Response{Answer: answer})
+		g.decided(r, answer)
 	}
+}
+
+// decided answers a write, and those that are the same request.
+func (g *Gateway) decided(r *clientRequest, answer *orrerypb.Answer) {
+	for _, same := range g.turns.copies(r) {
+		g.finish(same, &orrerypb.Response{Answer: answer})
+	}
+	g.finish(r, &orrerypb.Response{Answer: answer})
 }
 
 // markAnswer tells of rare answers of the state.
