@@ -168,6 +168,11 @@ func (r *running) executions(job string) (list []struct {
 	return list
 }
 
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
+
 func shell(name, schedule, command string) map[string]any {
 	return map[string]any{
 		"name": name, "schedule": schedule, "executor": "shell",
@@ -205,13 +210,11 @@ func TestAnAgentFindsWhatItLeftRunning(t *testing.T) {
 	cfg.Dev = false // the log is kept
 	cfg.Insecure = true
 	r := start(t, cfg)
-	done := filepath.Join(t.TempDir(), "done")
-	r.must("POST", "/v1/jobs", shell("long", "@manually", "while [ ! -e "+done+" ]; do sleep 0.05; done; echo over"))
+	dir := t.TempDir()
+	begun, done := filepath.Join(dir, "begun"), filepath.Join(dir, "done")
+	r.must("POST", "/v1/jobs", shell("long", "@manually", "echo > "+begun+"; while [ ! -e "+done+" ]; do sleep 0.05; done; echo over"))
 	r.must("POST", "/v1/jobs/long/run", nil)
-	r.until("running execution", func() bool {
-		list := r.executions("long")
-		return len(list) == 1 && list[0].State == "running"
-	})
+	r.until("process", func() bool { return exists(begun) })
 	if err := r.ends(); err != nil {
 		t.Fatal(err)
 	}
@@ -231,20 +234,20 @@ func TestAnAgentFindsWhatItLeftRunning(t *testing.T) {
 
 func TestAnAgentThatEndsItsAttempts(t *testing.T) {
 	r := start(t, devConfig(t))
-	gone := filepath.Join(t.TempDir(), "gone")
-	r.must("POST", "/v1/jobs", shell("long", "@manually", "trap 'echo > "+gone+"; exit 1' TERM; while :; do sleep 0.05; done"))
+	dir := t.TempDir()
+	begun, gone := filepath.Join(dir, "begun"), filepath.Join(dir, "gone")
+	r.must("POST", "/v1/jobs", shell("long", "@manually", "trap 'echo > "+gone+"; exit 1' TERM; echo > "+begun+"; while :; do sleep 0.05; done"))
 	r.must("POST", "/v1/jobs/long/run", nil)
 	r.must("POST", "/v1/jobs", shell("more", "@every 1s", "sleep 1000"))
 	r.until("running execution", func() bool {
 		code, page := r.ask("GET", "/metrics", nil)
-		return code == 200 && strings.Contains(page, "orrery_attempts_running 3")
+		return code == 200 && strings.Contains(page, "orrery_attempts_running 3") && exists(begun)
 	})
-	time.Sleep(200 * time.Millisecond) // for the shell to set its trap; without, the file is missing and the test fails
 	if err := r.ends(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Stat(gone); err != nil {
-		t.Errorf("the attempt was not asked to end: %v", err)
+	if !exists(gone) {
+		t.Error("the attempt was not asked to end")
 	}
 	if strings.Contains(r.log.String(), "not waited for any longer") {
 		t.Errorf("attempts run on:\n%s", r.log)
@@ -264,9 +267,10 @@ func TestReload(t *testing.T) {
 		code, _ := r.ask("GET", "/v1/members", nil)
 		return code == http.StatusUnauthorized // the tokens came after the tags
 	})
-	if log := r.log.String(); !strings.Contains(log, "need_restart=[slots]") || !strings.Contains(log, "tags") {
-		t.Errorf("the log does not say what was applied and what needs a restart:\n%s", log)
-	}
+	r.until("line that says what was applied and what needs a restart", func() bool {
+		log := r.log.String()
+		return strings.Contains(log, "need_restart=[slots]") && strings.Contains(log, "tags")
+	})
 	if err := r.ends(); err != nil {
 		t.Error(err)
 	}
