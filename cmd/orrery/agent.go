@@ -10,6 +10,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"google.golang.org/grpc/grpclog"
 
 	"orrery/cmd/internal/agent"
 	"orrery/cmd/internal/config"
@@ -51,6 +52,7 @@ func runAgent(ctx context.Context, load func() (config.Config, []string, error),
 	for _, notice := range notices {
 		log.Warn(notice)
 	}
+	grpclog.SetLoggerV2(grpclog.NewLoggerV2(io.Discard, io.Discard, io.Discard)) // the transport tells what matters
 	reload := make(chan config.Config)
 	go onHangup(ctx, func() {
 		next, _, err := load()
