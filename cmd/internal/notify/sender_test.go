@@ -287,8 +287,8 @@ func TestAReceiverThatHangs(t *testing.T) {
 	works, _ := listen(t, nil)
 	o := open(t, Hooks{}, nil)
 	n, _ := failed("")
+	n.Webhook = &orrerypb.Webhook{Url: hanging} // shared from here on, and not to be changed
 	for range failuresUntilRest {
-		n.Webhook = &orrerypb.Webhook{Url: hanging}
 		o.Notify(n)
 	}
 	if done := o.post(orrery.Webhook{URL: works}); done.Err != "" {
