@@ -18,8 +18,8 @@ type Placement struct {
 type Candidate struct {
 	Member    string // no two candidates have the same
 	Tags      map[string]string
-	Running   int      // attempts there
-	Slots     int      // attempts that it takes at once; 0: no limit
+	Running   int      // what its attempts take of Slots
+	Slots     int      // how much they may take at once; 0: no limit
 	Executors []string // that it offers; nil: all
 }
 

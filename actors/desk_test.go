@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -152,7 +153,7 @@ func (k *desk) apply(c *orrerypb.Command) *orrerypb.Answer {
 // put writes a job.
 func (k *desk) put(job orrery.Job) {
 	k.t.Helper()
-	job.Name, job.Executor = "job", "shell"
+	job.Name, job.Executor = "job", cmp.Or(job.Executor, orrery.ExecutorShell)
 	base := &orrerypb.JobBase{}
 	if record, state := k.state.Job("job"); record != nil {
 		base.Uid, base.Version = record.GetUid(), state.GetVersion()

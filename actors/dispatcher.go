@@ -74,7 +74,7 @@ type Dispatcher struct {
 	readRef    uint64
 
 	// What is to be proposed at the end of this Receive.
-	assigns  []*orrerypb.AssignItem
+	assigns  []assigning
 	losses   []loss
 	finishes finishes
 

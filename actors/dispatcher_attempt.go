@@ -24,6 +24,7 @@ type attempt struct {
 	record    *orrerypb.JobRecord
 	job       *orrery.Job
 
+	parts   int  // of a slot that it takes; a whole one until its job is known
 	sent    bool // RunAttempt was sent, by this leader
 	held    bool // the member has told that it has it
 	losing  bool // a Lost is on its way
@@ -81,6 +82,7 @@ func (d *Dispatcher) mirror(je store.JobExecution) {
 			continue
 		}
 		a.execution, a.record, a.job = x, je.Job, job
+		d.take(a, partsOf(job.Executor))
 		a.restartable = restartable(*job, a.id.N)
 		d.running[orrery.UID(x.GetUid())]++
 		if reason := x.GetCancelling(); reason != "" {
@@ -102,9 +104,20 @@ func (d *Dispatcher) assigned(id orrery.AttemptID, fence orrery.Fence, to string
 	d.newest = max(d.newest, fence)
 	m := d.member(to)
 	m.attempts[fence] = a
+	d.take(a, slotParts)
 	i, _ := slices.BinarySearch(m.unsent, fence)
 	m.unsent = slices.Insert(m.unsent, i, fence)
 	return a
+}
+
+// take has an attempt take so many parts of a slot, instead of those that it took.
+func (d *Dispatcher) take(a *attempt, parts int) {
+	m := d.member(a.member)
+	m.taken += parts - a.parts
+	if a.sent || a.held {
+		m.busy += parts - a.parts
+	}
+	a.parts = parts
 }
 
 // drop forgets an attempt whose end the state knows. Its place is free.
@@ -123,9 +136,7 @@ func (d *Dispatcher) drop(fence orrery.Fence) {
 	}
 	m := d.member(a.member)
 	delete(m.attempts, fence)
-	if a.sent || a.held {
-		m.busy--
-	}
+	d.take(a, 0)
 	d.runNext(m)
 	d.roomier = true
 }
@@ -239,7 +250,7 @@ func (d *Dispatcher) run(a *attempt, m *member) {
 		return
 	default:
 		a.sent = true
-		m.busy++
+		m.busy += a.parts
 	}
 	x, definition := a.execution, a.record.GetJob()
 	d.tell(m, &orrerypb.RunAttempt{
@@ -283,9 +294,9 @@ func (d *Dispatcher) setHeld(a *attempt, held bool) {
 	m, was := d.member(a.member), a.sent || a.held
 	a.held = held
 	if is := a.sent || a.held; is && !was {
-		m.busy++
+		m.busy += a.parts
 	} else if was && !is {
-		m.busy--
+		m.busy -= a.parts
 	}
 }
 

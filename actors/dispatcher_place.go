@@ -41,7 +41,7 @@ func (d *Dispatcher) candidates() []orrery.Candidate {
 	for _, m := range d.membersByName() {
 		if d.eligible(m) {
 			all = append(all, orrery.Candidate{
-				Member: m.name, Tags: m.roster.Tags, Running: len(m.attempts) + m.reserved,
+				Member: m.name, Tags: m.roster.Tags, Running: m.taken + m.reserved,
 				Slots: m.slots, Executors: m.executors,
 			})
 		}
@@ -59,36 +59,50 @@ func (d *Dispatcher) eligible(m *member) bool {
 	return m.confirmed && fresh && m.known && m.roster.Status != MemberLeft && m.roster.Incarnation == m.incarnation
 }
 
+// promised is a place on a member that a proposal under way names.
+type promised struct {
+	place *orrerypb.Place
+	parts int
+}
+
 // choose chooses members and counts the places as taken in candidates.
-func (d *Dispatcher) choose(p orrery.Placement, candidates []orrery.Candidate, key uint64) []*orrerypb.Place {
+func (d *Dispatcher) choose(p orrery.Placement, candidates []orrery.Candidate, key uint64) []promised {
 	if d.env.Knob(KnobIgnoreTags) {
 		p.Tags = nil
 	}
-	return d.places(candidates, p.Choose(candidates, key))
+	return d.promise(candidates, p.Choose(candidates, key), partsOf(p.Executor))
 }
 
-func (d *Dispatcher) places(candidates []orrery.Candidate, names []string) []*orrerypb.Place {
-	var places []*orrerypb.Place
+func (d *Dispatcher) promise(candidates []orrery.Candidate, names []string, parts int) []promised {
+	var places []promised
 	for _, name := range names {
 		i := slices.IndexFunc(candidates, func(c orrery.Candidate) bool { return c.Member == name })
-		candidates[i].Running++
+		candidates[i].Running += parts
 		m := d.members[name]
-		m.reserved++
+		m.reserved += parts
 		incarnation := m.incarnation
 		if d.env.Knob(KnobAssignWithoutSession) {
 			incarnation = m.roster.Incarnation
 		}
-		places = append(places, &orrerypb.Place{Member: name, Incarnation: incarnation})
+		places = append(places, promised{&orrerypb.Place{Member: name, Incarnation: incarnation}, parts})
+	}
+	return places
+}
+
+func placesOf(promises []promised) []*orrerypb.Place {
+	places := make([]*orrerypb.Place, len(promises))
+	for i, p := range promises {
+		places[i] = p.place
 	}
 	return places
 }
 
 // release gives back places that were promised to a proposal. When it was applied, the
 // attempts count themselves.
-func (d *Dispatcher) release(places []*orrerypb.Place) {
+func (d *Dispatcher) release(places ...promised) {
 	for _, p := range places {
-		if m := d.members[p.GetMember()]; m != nil && m.reserved > 0 {
-			m.reserved--
+		if m := d.members[p.place.GetMember()]; m != nil {
+			m.reserved = max(0, m.reserved-p.parts)
 		}
 	}
 }
@@ -102,19 +116,19 @@ func (d *Dispatcher) fireDue(m FireDue) {
 		d.env.Emit(ProbeFireHeldBack)
 	}
 	command := &orrerypb.Fire{}
-	var places []*orrerypb.Place
+	var places []promised
 	for _, due := range m.Items {
 		item := due.Item
 		if due.Start && !d.ready.starving && len(places) < maxPlaces {
 			if chosen := d.choose(due.Placement, candidates, due.Key); chosen != nil {
-				item = &orrerypb.FireItem{Uid: item.GetUid(), Version: item.GetVersion(), Decision: item.GetDecision(), Members: chosen}
+				item = &orrerypb.FireItem{Uid: item.GetUid(), Version: item.GetVersion(), Decision: item.GetDecision(), Members: placesOf(chosen)}
 				places = append(places, chosen...)
 			}
 		}
 		command.Items = append(command.Items, item)
 	}
 	d.proposeAt(m.At, &orrerypb.Command{Body: &orrerypb.Command_Fire{Fire: command}}, func(p Proposed) {
-		d.release(places)
+		d.release(places...)
 		d.env.Send(Address{Actor: SchedulerName}, Proposed{Ref: m.Ref, Fate: p.Fate, Answer: p.Answer})
 	})
 }
@@ -191,12 +205,18 @@ func (d *Dispatcher) placeReady(je store.JobExecution, candidates []orrery.Candi
 		return false
 	}
 	item := &orrerypb.AssignItem{Execution: x.GetId()}
-	for i, place := range places {
-		item.Slots = append(item.Slots, &orrerypb.SlotAssignment{Slot: uint32(i), N: 1, Place: place})
+	for i, p := range places {
+		item.Slots = append(item.Slots, &orrerypb.SlotAssignment{Slot: uint32(i), N: 1, Place: p.place})
 	}
 	d.ready.placed[orrery.ExecutionID(x.GetId())] = true
-	d.assigns = append(d.assigns, item)
+	d.assigns = append(d.assigns, assigning{item, places})
 	return true
+}
+
+// assigning is an item to be proposed, and the places that are promised to it.
+type assigning struct {
+	item   *orrerypb.AssignItem
+	places []promised
 }
 
 // proposeAssigns proposes what was placed in this Receive.
@@ -204,7 +224,11 @@ func (d *Dispatcher) proposeAssigns() {
 	assigns := d.assigns
 	d.assigns = nil
 	for batch := range slices.Chunk(assigns, d.batch()) {
-		d.propose(&orrerypb.Command{Body: &orrerypb.Command_Assign{Assign: &orrerypb.Assign{Items: batch}}}, func(p Proposed) {
+		command := &orrerypb.Assign{}
+		for _, a := range batch {
+			command.Items = append(command.Items, a.item)
+		}
+		d.propose(&orrerypb.Command{Body: &orrerypb.Command_Assign{Assign: command}}, func(p Proposed) {
 			d.assignsProposed(p, batch)
 		})
 	}
@@ -212,17 +236,17 @@ func (d *Dispatcher) proposeAssigns() {
 
 // assignsProposed gives back the promised places. What was not taken is placed again,
 // not before the next tick: a log that refuses is not to be asked in a circle.
-func (d *Dispatcher) assignsProposed(p Proposed, batch []*orrerypb.AssignItem) {
+func (d *Dispatcher) assignsProposed(p Proposed, batch []assigning) {
 	again := !taken(p) || !p.Answer.GetChanged()
 	if again {
 		d.env.Emit(ProbeAssignAgain)
 	} else {
 		d.roomier = true // the choice may have been of members whose attempts ended meanwhile
 	}
-	for _, item := range batch {
-		id := orrery.ExecutionID(item.GetExecution())
-		for _, s := range item.GetSlots() {
-			d.release([]*orrerypb.Place{s.GetPlace()})
+	for _, a := range batch {
+		d.release(a.places...)
+		id := orrery.ExecutionID(a.item.GetExecution())
+		for _, s := range a.item.GetSlots() {
 			if s.GetN() > 1 {
 				d.retryProposed(id, int(s.GetSlot()), int(s.GetN())-1, again)
 			}

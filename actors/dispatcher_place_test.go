@@ -26,6 +26,24 @@ func TestAMembersSlotsBoundWhatRunsThere(t *testing.T) {
 	}
 }
 
+func TestAnHTTPCallTakesAPartOfASlot(t *testing.T) {
+	k := working(t, orrery.Job{Executor: orrery.ExecutorHTTP}, "m1")
+	for range 2*slotParts + 3 {
+		k.trigger()
+	}
+	runs := k.runs("m1")
+	if len(runs) != 2*slotParts {
+		t.Fatalf("it was told to run %d calls with 2 slots", len(runs))
+	}
+	k.forget()
+	for _, r := range runs[:2] {
+		k.finishes("m1", r, orrery.Result{Succeeded: true})
+	}
+	if n := len(k.runs("m1")); n != 2 {
+		t.Errorf("after 2 ended it was told to run %d", n)
+	}
+}
+
 func TestAnExecutionWaitsForAMemberThatMatches(t *testing.T) {
 	k := working(t, orrery.Job{Tags: map[string]string{"role": "web"}}, "m1", "m2")
 	id := k.trigger()

@@ -106,15 +106,16 @@ func (d *Dispatcher) placeRetries(candidates []orrery.Candidate, limit int) {
 }
 
 func (d *Dispatcher) placeRetry(r *retry, candidates []orrery.Candidate) {
-	places := d.places(candidates, d.chooseRetry(r, candidates))
+	parts := partsOf(r.read.Job.GetJob().GetExecutor())
+	places := d.promise(candidates, d.chooseRetry(r, candidates), parts)
 	if places == nil {
 		return
 	}
 	r.placed = true
-	d.assigns = append(d.assigns, &orrerypb.AssignItem{
+	d.assigns = append(d.assigns, assigning{&orrerypb.AssignItem{
 		Execution: uint64(r.execution),
-		Slots:     []*orrerypb.SlotAssignment{{Slot: uint32(r.slot), N: uint32(r.n + 1), Place: places[0]}},
-	})
+		Slots:     []*orrerypb.SlotAssignment{{Slot: uint32(r.slot), N: uint32(r.n + 1), Place: places[0].place}},
+	}, places})
 }
 
 // chooseRetry chooses the member for a slot's next attempt, as the job's policy says:

@@ -27,7 +27,7 @@ type member struct {
 
 	asked, next renewal // heartbeats that wait for the quorum check under way, for the next one
 
-	slots     int // 0: no limit
+	slots     int // in parts; 0: no limit
 	executors []string
 	server    bool
 	offers    uint32 // version of Apply, a server
@@ -38,8 +38,9 @@ type member struct {
 
 	attempts map[orrery.Fence]*attempt
 	unsent   []orrery.Fence // ascending; may name attempts that are gone
-	busy     int            // attempts that were sent or are held
-	reserved int            // places promised to proposals under way
+	taken    int            // parts of slots, by all attempts
+	busy     int            // by those that were sent or are held
+	reserved int            // by places promised to proposals under way
 }
 
 // SessionOpened and SessionClosed are emitted by the leader: a member asked for its
@@ -165,7 +166,7 @@ func (d *Dispatcher) heartbeat(h *orrerypb.Heartbeat) {
 		return
 	}
 	m.deadline = max(m.deadline, now+d.lostAfter())
-	m.slots, m.executors = int(h.GetSlots()), h.GetExecutors()
+	m.slots, m.executors = int(h.GetSlots())*slotParts, h.GetExecutors()
 	m.server, m.offers = h.GetServer(), h.GetApplyVersion()
 	m.clock.heard(h, d.clock.now(), now)
 	if h.GetSession() != 0 {

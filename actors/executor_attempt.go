@@ -89,10 +89,10 @@ func (x *Executor) able(executor string) bool {
 	busy := 0
 	for _, h := range x.attempts {
 		if h.step <= running {
-			busy++
+			busy += partsOf(h.run.GetExecutor())
 		}
 	}
-	return x.boot.Slots == 0 || busy < overload*x.boot.Slots
+	return x.boot.Slots == 0 || busy < overload*slotParts*x.boot.Slots
 }
 
 // note has the disk write that the attempt starts, before anything of it exists.

@@ -100,7 +100,7 @@ var keys = []key{
 	{name: "http-max-body", kind: kindBytes, preset: int64(1 << 20), help: "bytes of a request's body at most"},
 	{name: "http-rate", kind: kindInt, help: "requests a second of one client at most; 0 is no bound"},
 
-	{name: "slots", kind: kindInt, help: "attempts that run here at once; 0 is four for each core"},
+	{name: "slots", kind: kindInt, help: "processes that run here at once; an HTTP call counts as a 32nd of one; 0 is four for each core"},
 	{name: "disable-shell", kind: kindBool, help: "offer no shell executor"},
 	{name: "disable-su", kind: kindBool, help: "refuse shell jobs that ask for another user"},
 	{name: "stop", preset: "leave", dev: "end", help: "what a graceful stop does to what runs: leave it to the supervisor, wait for it, or end it"},
