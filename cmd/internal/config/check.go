@@ -19,6 +19,7 @@ import (
 
 	"orrery"
 	"orrery/cmd/internal/httpapi"
+	"orrery/cmd/internal/notify"
 )
 
 // Check says all that cannot be meant: nil, or [Problems].
@@ -246,16 +247,19 @@ func (c Config) checkWork(p *checks) {
 	}
 	p.oneOf("log-level", c.LogLevel, "debug", "info", "warn", "error")
 	p.oneOf("log-format", c.LogFormat, "text", "json")
-	checkWebhook(p, "webhook", c.WebhookEndpoint, c.WebhookHeaders)
-	checkWebhook(p, "pre-webhook", c.PreWebhookEndpoint, c.PreWebhookHeaders)
+	checkWebhook(p, "webhook", c.WebhookEndpoint, c.WebhookHeaders, c.WebhookPayload)
+	checkWebhook(p, "pre-webhook", c.PreWebhookEndpoint, c.PreWebhookHeaders, c.PreWebhookPayload)
 }
 
-func checkWebhook(p *checks, prefix, endpoint string, headers []string) {
+func checkWebhook(p *checks, prefix, endpoint string, headers []string, payload string) {
 	if endpoint != "" {
 		u, err := url.Parse(endpoint)
 		if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
 			p.add(prefix+"-endpoint", "", "expected an URL that begins with http:// or https://") // it may hold a secret
 		}
+	}
+	if err := notify.CheckPayload(payload); err != nil {
+		p.add(prefix+"-payload", "", "%v", err)
 	}
 	for i, header := range headers {
 		if name, _, ok := strings.Cut(header, ":"); !ok || strings.TrimSpace(name) == "" {

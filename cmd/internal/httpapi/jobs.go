@@ -13,6 +13,7 @@ import (
 	"orrery"
 	"orrery/cmd/internal/api"
 	"orrery/cmd/internal/executor"
+	"orrery/cmd/internal/notify"
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
 )
@@ -207,7 +208,20 @@ func (a *API) words(c *call, j *api.Job, cfg orrery.ClusterConfig) (orrery.Job, 
 	if err := a.checkExecutor(c, job); err != nil {
 		return job, err
 	}
+	if err := checkPayloads(job.Notify); err != nil {
+		return job, err
+	}
 	return job, checkProcessors(c, job)
+}
+
+// checkPayloads refuses templates that could not be filled in when there is something to tell.
+func checkPayloads(n orrery.Notify) error {
+	for field, payload := range map[string]string{"notify.before.payload": n.Before.Payload, "notify.after.payload": n.After.Payload} {
+		if err := notify.CheckPayload(payload); err != nil {
+			return orrery.Invalidf("%s: %v", field, err)
+		}
+	}
+	return nil
 }
 
 // checkExecutor refuses an executor that nobody offers and this release does not know.

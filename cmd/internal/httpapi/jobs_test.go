@@ -62,6 +62,7 @@ func TestJobsThatAreRefused(t *testing.T) {
 		"a kind":                {`{"name":1}`, 400, "Unable to parse payload: line 1, column 9: name: found a JSON number: expected a text in quotes"},
 		"no name":               {job("", "true"), 400, "Job validation failed: job name: missing"},
 		"a name":                {job("a b", "true"), 400, "Job validation failed: job name \"a b\": ' ' at byte 1 is not allowed"},
+		"a payload":             {job("a", "true", `"notify":{"after":{"url":"http://x","payload":"{{.Nothing}}"}}`), 400, "Job validation failed: notify.after.payload"},
 		"a schedule":            {job("a", "true", `"schedule":"sometimes"`), 400, "Job validation failed: schedule"},
 		"a concurrency":         {job("a", "true", `"concurrency":"deny"`), 400, `Job validation failed: concurrency "deny": expected allow or forbid`},
 		"an executor":           {`{"name":"a","schedule":"@daily","executor":"magic"}`, 400, `Job validation failed: executor "magic": no member offers it: expected gcppubsub, grpc, http, kafka, nats, rabbitmq, shell`},
