@@ -39,6 +39,7 @@ type Host struct {
 	cfg    Config
 	system *actor.ActorSystem
 	root   *actor.RootContext
+	pool   *pool
 
 	mu      sync.RWMutex
 	pids    map[string]*actor.PID
@@ -51,7 +52,7 @@ type Host struct {
 
 // New returns a host without actors. What is posted before Start is swallowed.
 func New(cfg Config) *Host {
-	h := &Host{cfg: cfg, pids: map[string]*actor.PID{}, desks: desks{waiting: map[uint64]chan *orrerypb.Response{}}}
+	h := &Host{cfg: cfg, pool: newPool(), pids: map[string]*actor.PID{}, desks: desks{waiting: map[uint64]chan *orrerypb.Response{}}}
 	h.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(slog.NewTextHandler(io.Discard, nil)) // what it would say is said by Failed
 	}))
@@ -64,7 +65,7 @@ func New(cfg Config) *Host {
 func (h *Host) Start(ports actors.Ports) error {
 	for _, a := range ports.Actors() {
 		e := &env{host: h, actor: a.Name}
-		pid, err := h.root.SpawnNamed(actors.Props(func() actors.Actor { return guarded{h, a.Name, a.New(e)} }), a.Name)
+		pid, err := h.root.SpawnNamed(actors.Props(func() actors.Actor { return guarded{h, a.Name, a.New(e)} }, actor.WithDispatcher(h.pool)), a.Name)
 		if err != nil {
 			return fmt.Errorf("start actor %s: %w", a.Name, err)
 		}
@@ -129,7 +130,10 @@ func (h *Host) Stop() {
 	for _, pid := range pids {
 		_ = h.root.StopFuture(pid).Wait() // the error is a time-out: an actor that hangs
 	}
-	h.stop.Do(h.system.Shutdown)
+	h.stop.Do(func() {
+		h.system.Shutdown()
+		h.pool.close()
+	})
 }
 
 // failed ends everything because of a bug.
