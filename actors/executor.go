@@ -33,6 +33,10 @@ type AttemptEnded struct {
 // already is carried out. From the host.
 type Drain struct{}
 
+// Drained is emitted once, when a leader has heard that the member drains and what it had
+// assigned before has begun: the agent may stop, and nobody waits for what it never began.
+type Drained struct{}
+
 // noExecutor is what a member offers that drains: no job can ask for it.
 var noExecutor = []string{""}
 
@@ -95,6 +99,7 @@ type Executor struct {
 
 	beats    uint64 // the beat that counts
 	draining bool
+	drained  uint64 // the first heartbeat that said so; 0: none, or it was heard
 	stopBeat func()
 
 	attempts map[orrery.Fence]*held
@@ -162,7 +167,9 @@ func (x *Executor) Receive(msg any) {
 			x.follow(m.GetTerm(), m.GetLeader())
 		}
 	case Drain:
-		x.draining = true
+		if !x.draining {
+			x.draining, x.drained = true, x.seq+1
+		}
 		x.beat()
 	case MemberChanged: // tags are the Dispatcher's matter
 	case *orrerypb.HeartbeatGranted:
@@ -303,9 +310,23 @@ func (x *Executor) granted(m *orrerypb.HeartbeatGranted) {
 	}
 	x.tellLease()
 	x.raiseFloor(orrery.Fence(m.GetFenceFloor()))
+	if x.drained > 0 && m.GetSeq() >= x.drained && !x.begins() {
+		x.drained = 0
+		x.env.Emit(Drained{})
+	}
 	if opened {
 		x.beat()
 	}
+}
+
+// begins reports whether an attempt is about to begin.
+func (x *Executor) begins() bool {
+	for _, h := range x.attempts {
+		if h.step < running {
+			return true
+		}
+	}
+	return false
 }
 
 // raiseFloor forgets the fences that the leader calls over, and gives up what was noted

@@ -669,3 +669,38 @@ func TestAMemberThatDrainsOffersNothingAndCarriesOutWhatItHas(t *testing.T) {
 	b.run(1)
 	b.wantBegun(1)
 }
+
+func TestAMemberHasDrainedWhenTheLeaderKnowsAndAllHasBegun(t *testing.T) {
+	b := newBench(t)
+	b.lead(benchTerm)
+	before := &orrerypb.Heartbeat{Term: benchTerm, Incarnation: b.Incarnation(), Seq: 1}
+	b.give(Drain{})
+	drains := b.lastHeartbeat()
+	drained := func() (n int) {
+		for _, e := range b.emitted {
+			if e == (Drained{}) {
+				n++
+			}
+		}
+		return n
+	}
+	b.give(grantFor(before, benchSession))
+	if drained() != 0 {
+		t.Error("it has drained by the answer to a heartbeat of before")
+	}
+	b.give(runOf(1))
+	b.give(grantFor(drains, benchSession))
+	if drained() != 0 {
+		t.Error("it has drained with an attempt that has not begun")
+	}
+	b.disked()
+	b.supervised()
+	b.pass(time.Second)
+	for range 2 {
+		b.give(grantFor(b.lastHeartbeat(), benchSession))
+		b.pass(time.Second)
+	}
+	if drained() != 1 {
+		t.Errorf("it has drained %d times, want once", drained())
+	}
+}

@@ -87,10 +87,10 @@ const handoverTakes = 2 * time.Second
 // are left, waited for or ended, as configured.
 func (m *member) stop() {
 	m.log.Info("stopping")
+	m.drain()
 	m.handOver()
 	switch m.cfg.Stop {
 	case "wait":
-		m.drain()
 		m.await("attempts to end", m.cfg.StopTimeout, func() bool { return m.executor.Count() == 0 })
 	case "end":
 		m.endAttempts()

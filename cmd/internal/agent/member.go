@@ -63,6 +63,7 @@ type member struct {
 	leader   leaderSeen
 	changed  chan struct{} // the gossip has news
 	left     chan struct{} // the member is to leave
+	drained  chan struct{} // the leader gives it no more attempts
 	leaving  sync.Once
 	failures chan error
 
@@ -75,7 +76,7 @@ func newMember(o Options) *member {
 	return &member{
 		opts: o, cfg: o.Config, log: o.Log, name: o.Config.NodeName,
 		observer: observe.New(o.Log),
-		changed:  make(chan struct{}, 1), left: make(chan struct{}), failures: make(chan error, 1),
+		changed:  make(chan struct{}, 1), left: make(chan struct{}), drained: make(chan struct{}), failures: make(chan error, 1),
 		ending: func() {},
 	}
 }
@@ -138,7 +139,7 @@ func (m *member) openHost(context.Context) error {
 	m.host = host.New(host.Config{
 		Self: m.name, Incarnation: m.incarnation,
 		Send:   func(to actors.Address, msg proto.Message) { m.transport.Send(to, msg) },
-		Emit:   m.observer.Emit,
+		Emit:   m.emit,
 		Failed: m.fail,
 	})
 	return nil
@@ -369,8 +370,27 @@ func (m *member) votes() bool {
 	return false
 }
 
-// drain has this member given no more attempts.
-func (m *member) drain() { m.host.Post(actors.ExecutorName, actors.Drain{}) }
+// emit hears what the actors tell.
+func (m *member) emit(actor string, event any) {
+	if _, ok := event.(actors.Drained); ok {
+		close(m.drained) // it is emitted once
+	}
+	m.observer.Emit(actor, event)
+}
+
+// drainTakes is how long a member that stops waits until a leader knows it: with one, a
+// round trip.
+const drainTakes = time.Second
+
+// drain has this member given no more attempts, and waits until the leader knows.
+func (m *member) drain() {
+	m.host.Post(actors.ExecutorName, actors.Drain{})
+	select {
+	case <-m.drained:
+	case <-time.After(drainTakes):
+		m.log.Warn("no leader has heard that this member stops: attempts that it is still given are lost")
+	}
+}
 
 // endAttempts ends what runs here, and what was on its way here, and waits for it.
 func (m *member) endAttempts() {

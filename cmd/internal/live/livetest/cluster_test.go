@@ -110,6 +110,10 @@ func (c *cluster) call(method, path string, body, answer any) {
 			}
 			if m.Up() && !m.Paused() {
 				_, err := m.CallWith(c.t.Context(), method, path, key, body, answer)
+				var status live.StatusError
+				if errors.As(err, &status) && status.Status/100 == 4 {
+					return live.Final{Err: err}
+				}
 				return err
 			}
 		}

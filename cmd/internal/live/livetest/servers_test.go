@@ -3,6 +3,7 @@
 package livetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -162,4 +163,35 @@ func TestFullDiskOfAFollower(t *testing.T) {
 func (c *cluster) callOn(m *live.Member, method, path string, body any) {
 	c.t.Helper()
 	c.eventually(method+" "+path, func() error { return m.Call(c.t.Context(), method, path, body, nil) })
+}
+
+// TestRollingRestartIsNoticedByNobody stops and starts each member in good order, under
+// jobs that have one attempt and no other: none may be given to a member that is going.
+func TestRollingRestartIsNoticedByNobody(t *testing.T) {
+	c := newCluster(t, live.Options{Servers: 3, Agents: 2, Direct: true})
+	s := newSink(t)
+	c.up()
+	jobs := make([]string, 50)
+	for i := range jobs {
+		jobs[i] = fmt.Sprintf("beat-%d", i)
+		c.put(api.Job{
+			Name: jobs[i], Schedule: "@every 1s", Executor: "http", ExecutorConfig: map[string]string{"method": "POST", "url": s.URL},
+		})
+	}
+	begin := time.Now().Add(time.Second)
+	c.fires(s, begin)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	for _, m := range c.Members() {
+		if err := m.Stop(ctx); err != nil {
+			t.Errorf("%s ended with %v after SIGTERM", m.Name, err)
+		}
+		c.fires(s, time.Now().Add(time.Second)) // it is away for so long
+		c.up()
+	}
+	end := time.Now()
+	c.fires(s, end.Add(time.Second))
+	if breaches := s.breaches(jobs, time.Second, begin, end); len(breaches) > 0 {
+		t.Errorf("%d breaches:\n%s", len(breaches), strings.Join(breaches[:min(20, len(breaches))], "\n"))
+	}
 }
