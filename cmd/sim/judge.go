@@ -49,6 +49,7 @@ func (o *outcome) brokenPromises() []promise.Verdict {
 // expects has to be reached under one, which a single run need not do.
 type tally struct {
 	scenario *scenario.Scenario
+	blind    bool   // nobody looks for probes
 	first    uint64 // seed
 	seeds    int    // that the call asks for
 	runs     int
@@ -100,6 +101,9 @@ func (t *tally) complete() bool { return t.runs == t.seeds && t.standing[halted]
 // unreached are the probes that the scenario expects and no run came by.
 func (t *tally) unreached() []string {
 	var names []string
+	if t.blind {
+		return nil
+	}
 	for _, e := range t.scenario.Expects {
 		if !t.reached[e.Probe] {
 			names = append(names, e.Probe)

@@ -159,7 +159,7 @@ func (f *runFlags) plan(scenarios []*scenario.Scenario) ([]*tally, []job) {
 		case f.seeds.set:
 			first, n = f.seeds.from, f.seeds.to-f.seeds.from+1
 		}
-		t := &tally{scenario: s, first: first, seeds: int(n), reached: map[string]bool{}}
+		t := &tally{scenario: s, blind: f.live.engine == engineLive, first: first, seeds: int(n), reached: map[string]bool{}}
 		tallies = append(tallies, t)
 		for i := range n {
 			jobs = append(jobs, job{scenario: s, seed: first + i, tally: t, twice: f.twice, live: f.live})
