@@ -100,6 +100,7 @@ type Executor struct {
 	beats    uint64 // the beat that counts
 	draining bool
 	drained  uint64 // the first heartbeat that said so; 0: none, or it was heard
+	heard    bool   // it was, and Drained is to be told
 	stopBeat func()
 
 	attempts map[orrery.Fence]*held
@@ -190,6 +191,10 @@ func (x *Executor) Receive(msg any) {
 		x.processEnded(m)
 	default:
 		unexpected(ExecutorName, msg)
+	}
+	if x.heard && !x.begins() {
+		x.heard = false
+		x.env.Emit(Drained{})
 	}
 }
 
@@ -310,9 +315,8 @@ func (x *Executor) granted(m *orrerypb.HeartbeatGranted) {
 	}
 	x.tellLease()
 	x.raiseFloor(orrery.Fence(m.GetFenceFloor()))
-	if x.drained > 0 && m.GetSeq() >= x.drained && !x.begins() {
-		x.drained = 0
-		x.env.Emit(Drained{})
+	if x.drained > 0 && m.GetSeq() >= x.drained {
+		x.drained, x.heard = 0, true
 	}
 	if opened {
 		x.beat()
