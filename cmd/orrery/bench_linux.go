@@ -47,6 +47,7 @@ func benchCommand() *cobra.Command {
 	f.DurationVar(&o.Duration, "duration", time.Minute, "how long each load is on")
 	f.IntSliceVar(&o.Rates, "rate", nil, "executions due a second, one after the other (default 100,1000,2000; shell 100,200,400,800)")
 	f.IntVar(&o.Kills, "kills", 20, "leaders to end")
+	f.IntVar(&o.Idle, "idle", 0, "jobs that never run, there while leaders end")
 	f.IntSliceVar(&o.Jobs, "jobs", []int{1_000, 10_000, 100_000}, "numbers of jobs for scale")
 	s.flags(cmd, false)
 	return cmd
@@ -103,8 +104,8 @@ func runBench(cmd *cobra.Command, o bench.Options, s shape, chosen []bench.Measu
 	if s.format != "table" && s.format != "json" {
 		return usagef("--output %q: expected table or json", s.format)
 	}
-	if o.Servers < 1 || o.Clients < 1 || o.Kills < 1 || o.Duration < time.Second {
-		return usagef("--servers, --clients, --kills and --duration: expected at least 1, 1, 1 and 1s")
+	if o.Servers < 1 || o.Clients < 1 || o.Kills < 1 || o.Idle < 0 || o.Duration < time.Second {
+		return usagef("--servers, --clients, --kills, --idle and --duration: expected at least 1, 1, 1, 0 and 1s")
 	}
 	if slices.ContainsFunc(slices.Concat(o.Rates, o.Jobs), func(n int) bool { return n < 1 }) {
 		return usagef("--rate and --jobs: expected numbers from 1")

@@ -32,6 +32,7 @@ type Options struct {
 	Duration time.Duration // of a measurement of throughput
 	Rates    []int         // executions due a second, one after the other; nil: as the measurement has them
 	Kills    int           // of leaders
+	Idle     int           // jobs that never run, there while leaders end
 	Jobs     []int         // of which the cost of having them is measured
 
 	Say func(format string, args ...any) // progress

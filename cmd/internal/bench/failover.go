@@ -34,6 +34,9 @@ func (b *Bench) leadersEnd(ctx context.Context, r *Result, how string, end func(
 	return b.within(ctx, func(c *cluster) error {
 		t := ticking{jobs: failoverRate, period: time.Second, spread: true}
 		return c.under(ctx, &t, func() error {
+			if _, _, err := c.put(ctx, t.jobs, t.jobs+b.opts.Idle, idle); err != nil {
+				return err
+			}
 			from := time.Now()
 			var gaps, waits []time.Duration
 			var failed error
@@ -50,7 +53,7 @@ func (b *Bench) leadersEnd(ctx context.Context, r *Result, how string, end func(
 			v := t.settle(ctx, from, to, lostAfter+straggle)
 			slices.Sort(gaps)
 			slices.Sort(waits)
-			r.add(fmt.Sprintf("%s of %d leaders, %d due a second", how, len(gaps), failoverRate),
+			r.add(fmt.Sprintf("%s of %d leaders, %d due a second, %d idle jobs", how, len(gaps), failoverRate, b.opts.Idle),
 				millis("gap p50", quantile(gaps, .5)), millis("gap worst", quantile(gaps, 1)),
 				millis("latest p50", quantile(waits, .5)), millis("latest worst", quantile(waits, 1)),
 				count("due", v.due), count("lost", v.missed), count("doubled", t.sink.doubled()), Figure{"for", to.Sub(from).Seconds(), "s"})

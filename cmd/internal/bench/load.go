@@ -6,8 +6,6 @@ import (
 	"context"
 	"fmt"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // warmup is how long a load is on before it is measured.
@@ -77,7 +75,7 @@ func (t ticking) String() string {
 func (c *cluster) loaded(ctx context.Context, t ticking) (Row, error) {
 	row := Row{At: t.String()}
 	leader := c.leaderURL(ctx)
-	before, from := c.used(), time.Now()
+	before, from := c.spent(), time.Now()
 	var rss []float64
 	for end := from.Add(c.bench.opts.Duration); time.Now().Before(end); {
 		m, err := c.metrics(ctx, leader)
@@ -92,7 +90,7 @@ func (c *cluster) loaded(ctx context.Context, t ticking) (Row, error) {
 			break
 		}
 	}
-	to, after := time.Now(), c.used()
+	to, after := time.Now(), c.spent()
 	reached := t.judge(from, to)
 	v := t.settle(ctx, from, to, straggle)
 	seconds := to.Sub(from).Seconds()
@@ -101,27 +99,7 @@ func (c *cluster) loaded(ctx context.Context, t ticking) (Row, error) {
 		millis("p50", quantile(v.lateness, .5)), millis("p99", quantile(v.lateness, .99)), millis("worst", quantile(v.lateness, 1)),
 		count("due", v.due), count("missed", v.missed), count("doubled", t.sink.doubled()),
 		mebibytes("leader at first", rss[0]), mebibytes("in the middle", rss[len(rss)/2]), mebibytes("at last", rss[len(rss)-1]),
-		{"for", seconds, "s"},
-		{"cluster's cores", (after.cluster - before.cluster).Seconds() / seconds, ""}, {"bench's cores", (after.self - before.self).Seconds() / seconds, ""},
 	}
+	row.Figures = append(row.Figures, after.since(before)...)
 	return row, nil
-}
-
-// used is processor time.
-type used struct{ cluster, self time.Duration }
-
-func (c *cluster) used() (u used) {
-	var self unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &self) == nil {
-		u.self = time.Duration(self.Utime.Nano() + self.Stime.Nano())
-	}
-	if c.live == nil {
-		return u
-	}
-	for _, m := range c.live.Members() {
-		for _, pid := range m.Processes() {
-			u.cluster += processorTime(pid)
-		}
-	}
-	return u
 }

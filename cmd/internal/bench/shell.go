@@ -47,13 +47,13 @@ func (c *cluster) shelled(ctx context.Context, rate int) (Row, error) {
 	if err != nil {
 		return row, err
 	}
-	used, from := c.used(), time.Now()
+	spentBefore := c.spent()
 	c.bench.opts.Say("%v for %v", row.At, c.bench.opts.Duration)
 	if err := sleep(ctx, c.bench.opts.Duration); err != nil {
 		return row, err
 	}
-	seconds := time.Since(from).Seconds()
-	now := c.used()
+	spentAfter := c.spent()
+	seconds := spentAfter.at.Sub(spentBefore.at).Seconds()
 	after, err := c.ended(ctx)
 	if err != nil {
 		return row, err
@@ -61,8 +61,8 @@ func (c *cluster) shelled(ctx context.Context, rate int) (Row, error) {
 	row.Figures = []Figure{
 		perSecond("succeeded", (after.succeeded-before.succeeded)/seconds), count("others", int(after.others-before.others)),
 		{"mean lateness", (after.late - before.late) * 1000 / max(1, after.started-before.started), "ms"},
-		{"for", seconds, "s"}, {"cluster's cores", (now.cluster - used.cluster).Seconds() / seconds, ""},
 	}
+	row.Figures = append(row.Figures, spentAfter.since(spentBefore)...)
 	return row, nil
 }
 

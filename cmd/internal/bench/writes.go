@@ -20,17 +20,45 @@ func (b *Bench) writes(ctx context.Context, r *Result) error {
 		from := 0
 		for _, to := range []int{1_000, 10_000} {
 			b.opts.Say("write jobs %d to %d with %d clients", from, to, b.opts.Clients)
+			before := c.spent()
 			took, all, err := c.put(ctx, from, to, idle)
+			after := c.spent()
 			if err != nil {
 				return err
 			}
 			slices.Sort(took)
-			r.add(fmt.Sprintf("jobs %d to %d", from, to), perSecond("written", float64(to-from)/all.Seconds()),
-				millis("p50", quantile(took, .5)), millis("p99", quantile(took, .99)), count("clients", b.opts.Clients))
+			r.add(fmt.Sprintf("jobs %d to %d", from, to), append([]Figure{
+				perSecond("written", float64(to-from)/all.Seconds()),
+				millis("p50", quantile(took, .5)), millis("p99", quantile(took, .99)), count("clients", b.opts.Clients),
+			}, after.since(before)...)...)
 			from = to
 		}
-		return nil
+		return c.lists(ctx, r, from)
 	})
+}
+
+// lists has jobs written in lists, one list after the other.
+func (c *cluster) lists(ctx context.Context, r *Result, from int) error {
+	const lists, length = 20, 500
+	c.bench.opts.Say("write %d lists of %d jobs", lists, length)
+	c.jobs.Store(int64(from + lists*length))
+	before := c.spent()
+	for n := range lists {
+		var jobs []job
+		for i := range length {
+			j := idle(i)
+			j["name"] = jobName(from + n*length + i)
+			jobs = append(jobs, j)
+		}
+		if err := c.ask(ctx, c.url(0), "POST", "/v1/jobs:apply", map[string]any{"jobs": jobs}, nil); err != nil {
+			return err
+		}
+	}
+	after := c.spent()
+	r.add(fmt.Sprintf("lists of %d jobs", length), append([]Figure{
+		perSecond("written", lists*length/after.at.Sub(before.at).Seconds()), count("clients", 1),
+	}, after.since(before)...)...)
+	return nil
 }
 
 // scale looks at what it costs to have jobs.
