@@ -206,7 +206,7 @@ func TestProblems(t *testing.T) {
 				"bootstrap-expect 3: only of use to a server",
 				`profile "moon": expected lan, wan or local (orrery.yml:4:10)`,
 				`log-level "loud": expected debug, info, warn or error`,
-				"rpc-port 70000: expected 0 to 65535 (--rpc-port)",
+				"rpc-port 70000: expected 1 to 65535 (--rpc-port)",
 				"tls-cert-file: missing: expected all of tls-ca-file, tls-cert-file, tls-key-file, or none",
 			},
 		},
