@@ -3,6 +3,7 @@ package api
 import (
 	"encoding"
 	"fmt"
+	"maps"
 	"math"
 	"time"
 
@@ -32,8 +33,12 @@ func (j *Job) Words(cfg orrery.ClusterConfig) (orrery.Job, error) {
 	c.word(&w.OnLost, j.OnLost)
 	c.word(&w.Delivery, j.Delivery)
 	c.word(&w.Join, j.Join)
-	if j.ParentJob != "" {
-		w.Schedule = "" // Dkron ignores it, and some clients always send one
+	if j.ParentJob != "" && j.Schedule != "" {
+		w.Schedule, w.Labels = "", maps.Clone(w.Labels)
+		if w.Labels == nil {
+			w.Labels = map[string]string{}
+		}
+		w.Labels[idleSchedule] = j.Schedule
 	}
 	if j.Executor == "" && j.Command != "" { // so do many examples, though Dkron forgot how
 		w.Executor, w.ExecutorConfig = orrery.ExecutorShell, map[string]string{"command": j.Command, "shell": "true"}
@@ -43,6 +48,10 @@ func (j *Job) Words(cfg orrery.ClusterConfig) (orrery.Job, error) {
 	}
 	return w, w.Validate(cfg)
 }
+
+// idleSchedule is the label that keeps the schedule of a child. Dkron ignores it and shows
+// it; clients that always send one, such as Terraform's, want to find it again.
+const idleSchedule = "orrery/idle-schedule"
 
 // conversion keeps the first error.
 type conversion struct{ err error }
@@ -193,6 +202,10 @@ func FromWords(w orrery.Job) Job {
 	}
 	if len(w.Needs) == 1 && w.Needs[0].On == orrery.NeedSuccess && w.Schedule == "" {
 		j.ParentJob = w.Needs[0].Job
+		if idle, ok := w.Labels[idleSchedule]; ok {
+			j.Schedule, j.Labels = idle, maps.Clone(w.Labels)
+			delete(j.Labels, idleSchedule)
+		}
 	} else {
 		for _, need := range w.Needs {
 			j.Needs = append(j.Needs, Need{Job: need.Job, On: need.On.String()})

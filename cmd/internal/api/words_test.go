@@ -165,12 +165,16 @@ func TestDkronsWordsCanBeEdited(t *testing.T) {
 	}
 }
 
-// TestAChildHasNoScheduleOfItsOwn, as in Dkron, where it is ignored.
-func TestAChildHasNoScheduleOfItsOwn(t *testing.T) {
-	j := Job{Name: "x", Schedule: "@every 1s", ParentJob: "a", Executor: "shell"}
+// TestTheScheduleOfAChildIsShownAndNotFollowed, as in Dkron.
+func TestTheScheduleOfAChildIsShownAndNotFollowed(t *testing.T) {
+	j := Job{Name: "x", Schedule: "@every 1s", ParentJob: "a", Executor: "shell", Labels: map[string]string{"team": "a"}}
 	got, err := j.Words(orrery.ClusterConfig{})
 	if err != nil || got.Schedule != "" || len(got.Needs) != 1 {
 		t.Fatalf("%v, %v", got, err)
+	}
+	again := FromWords(got)
+	if again.Schedule != j.Schedule || again.ParentJob != "a" || !maps.Equal(again.Labels, j.Labels) {
+		t.Errorf("it is shown with schedule %q, parent %q, labels %v", again.Schedule, again.ParentJob, again.Labels)
 	}
 }
 
