@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -97,6 +98,8 @@ func (c *Cluster) open() error {
 		m.Dir = filepath.Join(c.Dir, m.Name)
 		m.Tags = c.opts.Tags[m.Name]
 		c.members = append(c.members, m)
+	}
+	for _, m := range c.members {
 		if err := m.settle(); err != nil {
 			return err
 		}
@@ -372,4 +375,24 @@ func Poll(ctx context.Context, every time.Duration, ask func() error) error {
 			return fmt.Errorf("%w (last: %w)", context.Cause(ctx), err)
 		}
 	}
+}
+
+// bugs is how Go programs say that they have met one.
+var bugs = regexp.MustCompile(`(?m)^(WARNING: DATA RACE|panic: |fatal error: ).*(\n.*){0,30}`)
+
+// Bugs is what the agents and supervisors said when they met bugs, by member; none did
+// where it is empty.
+func (c *Cluster) Bugs() map[string]string {
+	found := map[string]string{}
+	for _, m := range c.members {
+		logs, _ := filepath.Glob(filepath.Join(m.DataDir(), "supervisor", "*")) // the pattern is none that is bad
+		for _, file := range append(logs, m.LogFile()) {
+			if text, err := os.ReadFile(file); err == nil {
+				if bug := bugs.Find(text); bug != nil {
+					found[m.Name] = string(bug)
+				}
+			}
+		}
+	}
+	return found
 }

@@ -190,6 +190,9 @@ func (w *world) end(stopped bool) {
 	for _, m := range w.cluster.Members() {
 		m.Kill()
 	}
+	for name, bug := range w.cluster.Bugs() {
+		w.panicked(name, bug)
+	}
 	w.edit(func(h *promise.History) { h.End, h.Stopped = w.now(), stopped })
 }
 

@@ -73,7 +73,7 @@ func TestAttemptOutlivesTheLeaderItRunsOn(t *testing.T) {
 
 // TestAttempts hits attempts in all the ways in which a member can go.
 func TestAttempts(t *testing.T) {
-	next := live.Build{Version: "next"}
+	next := live.Build{Version: "next", Race: race}
 	upgrade, err := next.Make(t.Context())
 	if err != nil {
 		t.Fatal(err)

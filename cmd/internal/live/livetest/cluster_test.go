@@ -24,7 +24,7 @@ import (
 const patience = 60 * time.Second
 
 var programs = sync.OnceValues(func() (live.Programs, error) {
-	return live.Build{}.Make(context.Background())
+	return live.Build{Race: race}.Make(context.Background())
 })
 
 // build builds the agent, once for all tests.
@@ -59,6 +59,9 @@ func newCluster(t *testing.T, o live.Options) *cluster {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		for name, bug := range c.Bugs() {
+			t.Errorf("%s met a bug:\n%s", name, bug)
+		}
 		if t.Failed() || os.Getenv("LIVE_LOGS") != "" {
 			t.Log(c.Tail(tailLines))
 		}

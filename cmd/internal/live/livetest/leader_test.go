@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +27,9 @@ func TestLeaderGoesUnderLoad(t *testing.T) {
 	leader := c.up()
 	c.call("PUT", "/v1/cluster/config", api.ClusterConfig{LostAfter: api.Duration(12 * time.Second)}, nil)
 	jobs := make([]string, 200)
+	if race {
+		jobs = jobs[:50] // it makes a slow machine of this one
+	}
 	var all sync.WaitGroup
 	for i := range jobs {
 		jobs[i] = fmt.Sprintf("beat-%03d", i)
@@ -35,7 +37,7 @@ func TestLeaderGoesUnderLoad(t *testing.T) {
 			c.put(api.Job{
 				Name: jobs[i], Schedule: "@every 1s", Executor: "http", ExecutorConfig: map[string]string{"method": "POST", "url": s.URL},
 				Retries: 5, Retry: &api.Retry{Backoff: &api.Backoff{Initial: api.Duration(200 * time.Millisecond), Max: api.Duration(time.Second)}},
-				KillGrace: api.Duration(time.Second),
+				KillGrace: api.Duration(time.Second), Misfire: "all", // however slow this machine is
 			})
 		})
 	}
@@ -89,15 +91,8 @@ func TestLeaderGoesUnderLoad(t *testing.T) {
 	}
 	c.ready()
 	end := time.Now()
-	var breaches []string
-	c.eventuallyTrue(func() bool { // what was lost with a leader is retried after lost_after
-		breaches = s.breaches(jobs, time.Second, begin, end)
-		return len(breaches) == 0
-	})
+	c.complete(s, jobs, begin, end)
 	t.Logf("%d calls in %v", len(s.all()), end.Sub(begin).Round(time.Second))
-	if len(breaches) > 0 {
-		t.Errorf("%d breaches:\n%s", len(breaches), strings.Join(breaches[:min(20, len(breaches))], "\n"))
-	}
 }
 
 // eventuallyTrue waits for a condition, and not for ever.

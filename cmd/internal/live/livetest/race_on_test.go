@@ -1,0 +1,5 @@
+//go:build linux && race
+
+package livetest
+
+const race = true // the agents are built as the tests are
