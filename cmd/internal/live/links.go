@@ -17,8 +17,11 @@ type Noise struct {
 	Drop      uint32 // a packet of the gossip is lost; what a stream carries comes resend later
 	Duplicate uint32 // a packet comes twice; a stream hides it
 	Corrupt   uint32 // a bit flips
-	Delay     struct{ Lo, Hi time.Duration }
+	Delay     Span
 }
+
+// Span is a range of durations, of which chance draws one.
+type Span struct{ Lo, Hi time.Duration }
 
 // resend is how long a stream takes to notice that something was lost and to send it
 // again: the least time that Linux waits for an acknowledgement.

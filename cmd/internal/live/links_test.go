@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"orrery/netsim"
 )
 
 const patience = 30 * time.Second
@@ -158,7 +156,7 @@ func TestNobodyConnectsAcrossACut(t *testing.T) {
 
 func TestAStreamLosesNothingToNoise(t *testing.T) {
 	s := newStreet(t)
-	s.links.Disturb("noise", Noise{Drop: 200_000, Duplicate: 200_000, Delay: netsim.Range{Lo: 0, Hi: 5 * time.Millisecond}}, Pair{"a", "b"}, Pair{"b", "a"})
+	s.links.Disturb("noise", Noise{Drop: 200_000, Duplicate: 200_000, Delay: Span{Hi: 5 * time.Millisecond}}, Pair{"a", "b"}, Pair{"b", "a"})
 	c := s.dial(t)
 	sent := bytes.Repeat([]byte("orrery "), 20_000)
 	go c.Write(sent)

@@ -198,6 +198,9 @@ func counters(replica *store.State) []promise.Counter {
 func (w *world) fillIn() {
 	h := w.history
 	l := readSaid(h)
+	for _, j := range sim.Jobs(w.scenario) {
+		l.writes[j.Name] = j.Output
+	}
 	for i := range h.Processes {
 		p := &h.Processes[i]
 		x := l.executions[uint64(p.Attempt.Execution)]
@@ -247,6 +250,7 @@ type said struct {
 	executions map[uint64]ofExecution
 	results    map[uint64]*orrerypb.Result // the first that was committed, by fence
 	answers    map[string]*orrerypb.Answer // by request: the one with an effect, or the first
+	writes     map[string]int              // bytes that processes write, by the scenario's jobs
 }
 
 type ofExecution struct {
@@ -255,7 +259,7 @@ type ofExecution struct {
 }
 
 func readSaid(h *promise.History) said {
-	l := said{map[uint64]ofExecution{}, map[uint64]*orrerypb.Result{}, map[string]*orrerypb.Answer{}}
+	l := said{map[uint64]ofExecution{}, map[uint64]*orrerypb.Result{}, map[string]*orrerypb.Answer{}, map[string]int{}}
 	type version struct{ uid, number uint64 }
 	exclusive := map[version]bool{}
 	last := map[uint64]bool{} // by uid
@@ -307,7 +311,7 @@ const (
 // for the judges to compare.
 func (l said) reconcile(w *world, p *promise.Process) {
 	own := p.Result
-	own.Output, own.Truncated = w.output(p)
+	own.Output, own.Truncated = l.output(p)
 	p.Result = own
 	recorded := l.results[uint64(p.Fence)]
 	if recorded == nil {
@@ -335,14 +339,12 @@ func (l said) reconcile(w *world, p *promise.Process) {
 }
 
 // output is what a process wrote, as far as a result keeps it.
-func (w *world) output(p *promise.Process) (tail []byte, truncated bool) {
-	j := poolJob
-	for _, known := range sim.Jobs(w.scenario) {
-		if known.Name == p.Job {
-			j = known
-		}
+func (l said) output(p *promise.Process) (tail []byte, truncated bool) {
+	length, known := l.writes[p.Job]
+	if !known {
+		length = poolJob.Output
 	}
-	all := ledger.Output(ledger.Line{Job: p.Job, Execution: uint64(p.Attempt.Execution), Slot: p.Attempt.Slot, Attempt: p.Attempt.N}, j.Output)
+	all := ledger.Output(ledger.Line{Job: p.Job, Execution: uint64(p.Attempt.Execution), Slot: p.Attempt.Slot, Attempt: p.Attempt.N}, length)
 	if len(all) <= orrery.MaxChainOutput {
 		return all, false
 	}

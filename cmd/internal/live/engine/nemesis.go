@@ -166,7 +166,7 @@ func (n *nemesis) do(f scenario.Fault) {
 		case scenario.Corrupt:
 			noise.Corrupt = uint32(f.Chance)
 		case scenario.Delay:
-			noise.Delay = netsim.Range{Lo: f.Amount.Lo, Hi: f.Amount.Hi}
+			noise.Delay = live.Span{Lo: f.Amount.Lo, Hi: f.Amount.Hi}
 		}
 		mended := w.endured(f, nil)
 		name, all := n.name(), w.cluster.Names()

@@ -3,6 +3,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (w *world) clusterOptions() live.Options {
 		o.Tags[t.Member][t.Key] = t.Value
 	}
 	for _, name := range s.Members.Names() {
-		o.Own[name] = map[string]any{"slots": cmpSlots(w.slots(name))}
+		o.Own[name] = map[string]any{"slots": cmp.Or(w.slots(name), manySlots)}
 	}
 	if slices.ContainsFunc(s.Faults, func(f scenario.Fault) bool { return slices.Contains(verbsOf(f), scenario.DiskFull) }) {
 		o.Disk = 256 << 20
@@ -133,16 +134,10 @@ func (w *world) slots(member string) int {
 	return 0
 }
 
-// manySlots is no limit: an agent would take four for each of this machine's cores, and
-// here all members share them.
-const manySlots = 1000
-
-func cmpSlots(n int) int {
-	if n == 0 {
-		return manySlots
-	}
-	return n
-}
+// manySlots is what a member carries that has no limit: more than the jobs of a scenario
+// ask for at once, but for a herd, and no more than this machine bears. Four for each
+// core, as an agent has by default, would be few: here all members share the cores.
+const manySlots = 100
 
 // live is the run from its start to its judgement.
 func (w *world) live(ctx context.Context) (*sim.Result, error) {

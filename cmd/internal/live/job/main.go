@@ -21,10 +21,12 @@ import (
 )
 
 func main() {
-	if err := run(os.Args[1:]); err != nil {
+	code, err := run(os.Args[1:])
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "job:", err)
-		os.Exit(99)
+		code = 99
 	}
+	os.Exit(code)
 }
 
 // does is what the scenario says of the process.
@@ -36,29 +38,30 @@ type does struct {
 	ignoresTerm  bool
 }
 
-func run(args []string) error {
+// run is the life of the process; it returns the exit code.
+func run(args []string) (code int, err error) {
 	if len(args) < 2 {
-		return fmt.Errorf("want LEDGER SEED and what to do, not %q", args)
+		return 0, fmt.Errorf("want LEDGER SEED and what to do, not %q", args)
 	}
 	path := args[0]
 	seed, err := strconv.ParseUint(args[1], 10, 64)
 	if err != nil {
-		return fmt.Errorf("seed: %w", err)
+		return 0, fmt.Errorf("seed: %w", err)
 	}
 	d, err := parse(args[2:])
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if d.ignoresTerm {
 		signal.Ignore(syscall.SIGTERM)
 	}
 	l, err := who()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	l.Kind, l.At = ledger.Begin, time.Now()
 	if err := ledger.Append(path, l); err != nil {
-		return err
+		return 0, err
 	}
 	chance := netsim.Stream(seed, fmt.Sprintf("plan/%s/%d/%d/%d", l.Job, l.Execution, l.Slot, l.Attempt))
 	takes, hangs := netsim.Between(chance, d.least, d.most), netsim.PPM(chance, d.hangs)
@@ -71,11 +74,7 @@ func run(args []string) error {
 		time.Sleep(time.Hour)
 	}
 	l.Kind, l.At = ledger.End, time.Now()
-	if err := ledger.Append(path, l); err != nil {
-		return err
-	}
-	os.Exit(l.Code)
-	return nil
+	return l.Code, ledger.Append(path, l)
 }
 
 func parse(args []string) (d does, err error) {
