@@ -33,32 +33,8 @@ func (b *Bench) writes(ctx context.Context, r *Result) error {
 			}, after.since(before)...)...)
 			from = to
 		}
-		return c.lists(ctx, r, from)
+		return nil
 	})
-}
-
-// lists has jobs written in lists, one list after the other.
-func (c *cluster) lists(ctx context.Context, r *Result, from int) error {
-	const lists, length = 20, 500
-	c.bench.opts.Say("write %d lists of %d jobs", lists, length)
-	c.jobs.Store(int64(from + lists*length))
-	before := c.spent()
-	for n := range lists {
-		var jobs []job
-		for i := range length {
-			j := idle(i)
-			j["name"] = jobName(from + n*length + i)
-			jobs = append(jobs, j)
-		}
-		if err := c.ask(ctx, c.url(0), "POST", "/v1/jobs:apply", map[string]any{"jobs": jobs}, nil); err != nil {
-			return err
-		}
-	}
-	after := c.spent()
-	r.add(fmt.Sprintf("lists of %d jobs", length), append([]Figure{
-		perSecond("written", lists*length/after.at.Sub(before.at).Seconds()), count("clients", 1),
-	}, after.since(before)...)...)
-	return nil
 }
 
 // scale looks at what it costs to have jobs.
