@@ -57,8 +57,17 @@ type Cluster struct {
 	once    sync.Once
 }
 
+// MaxMembers is how many have an address in a cluster.
+const MaxMembers = 100
+
 // New makes a cluster whose members do not run yet. Close it.
 func New(opts Options) (*Cluster, error) {
+	if n := opts.Servers + opts.Agents; n < 1 || n > MaxMembers {
+		return nil, fmt.Errorf("live cluster of %d members: want 1 to %d", n, MaxMembers)
+	}
+	if entries, err := os.ReadDir(opts.Dir); opts.Dir != "" && err == nil && len(entries) > 0 {
+		return nil, fmt.Errorf("live cluster: %s is not empty", opts.Dir)
+	}
 	c := &Cluster{opts: opts, Dir: opts.Dir, Links: newLinks(opts.Seed), word: "orrery-live-" + word()}
 	if c.Dir == "" {
 		dir, err := os.MkdirTemp("", "orrery-live-")

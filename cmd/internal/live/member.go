@@ -61,14 +61,18 @@ func (m *Member) Address() string {
 	return m.back()
 }
 
-func (m *Member) back() string { return m.cluster.address(m.number + 16*m.moves) }
+func (m *Member) back() string { return m.cluster.address(m.number + moved*m.moves) }
+
+// moved is how far a move takes a member: in a cluster of more it would come to where
+// another is.
+const moved = 16
 
 // front is the address that it tells others.
 func (m *Member) front() string {
 	if m.cluster.opts.Direct {
 		return m.back()
 	}
-	return m.cluster.address(128 + m.number + 16*m.moves)
+	return m.cluster.address(128 + m.number + moved*m.moves)
 }
 
 // Advertised is the address that it tells the other members.
@@ -360,8 +364,8 @@ func (m *Member) Move() error {
 	if m.Up() {
 		return fmt.Errorf("move %s: it runs", m.Name)
 	}
-	if m.moves == 6 {
-		return fmt.Errorf("move %s: it was moved 6 times, and there are no more addresses", m.Name)
+	if len(m.cluster.members) > moved || m.moves == 5 {
+		return fmt.Errorf("move %s, which was moved %d times, in a cluster of %d: there are no more addresses", m.Name, m.moves, len(m.cluster.members))
 	}
 	if m.relay != nil {
 		m.relay.close()

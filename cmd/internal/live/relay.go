@@ -77,19 +77,15 @@ func (r *relay) close() {
 	if r.packets != nil {
 		r.packets.Close()
 	}
-	r.sever()
-	r.running.Wait()
-}
-
-// sever breaks every connection, as a machine does that has begun anew.
-func (r *relay) sever() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for c := range r.conns {
 		c.Close()
 	}
+	r.mu.Unlock()
+	r.running.Wait()
 }
 
+// keep has a connection closed with the relay, and drop closes it before.
 func (r *relay) keep(c net.Conn) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

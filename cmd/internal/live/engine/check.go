@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"orrery/cmd/internal/live"
 	"orrery/sim/scenario"
 )
 
@@ -34,6 +35,9 @@ func Check(s *scenario.Scenario) error {
 	}
 	if !s.Starts.Equal(usualStart) {
 		errs = append(errs, fmt.Errorf("%s: the live engine cannot begin at %s: it begins now", s.Name, s.Starts.Format(time.RFC3339)))
+	}
+	if n := s.Members.Servers + s.Members.Agents; n > live.MaxMembers {
+		errs = append(errs, fmt.Errorf("%s: the live engine cannot have %d members: at most %d", s.Name, n, live.MaxMembers))
 	}
 	for _, k := range s.Knobs {
 		wrong(k.Line, "break %s: agents have no knobs", k.Name)
