@@ -54,15 +54,21 @@ func (c *cluster) under(ctx context.Context, t *ticking, do func() error) error 
 		return err
 	}
 	defer s.close()
-	t.sink, t.anchor = s, time.Now().Add(-time.Hour).Truncate(time.Second)
+	t.sink, t.anchor = s, firstDue(t.jobs)
 	c.bench.opts.Say("write %d jobs that are due every %v", t.jobs, t.period)
 	if _, _, err := c.put(ctx, 0, t.jobs, t.job); err != nil {
 		return err
 	}
-	if err := sleep(ctx, warmup); err != nil {
+	if err := sleep(ctx, time.Until(t.anchor.Add(warmup))); err != nil {
 		return err
 	}
 	return do()
+}
+
+// firstDue is when jobs that are to be written now begin: all of them together, when they
+// are all there, even if only five hundred a second can be written.
+func firstDue(jobs int) time.Time {
+	return time.Now().Add(time.Second + time.Duration(jobs)*time.Second/500).Truncate(time.Second)
 }
 
 func (t ticking) String() string {

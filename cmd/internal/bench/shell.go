@@ -30,7 +30,7 @@ func (b *Bench) shell(ctx context.Context, r *Result) error {
 func (c *cluster) shelled(ctx context.Context, rate int) (Row, error) {
 	row := Row{At: fmt.Sprintf("%d due a second", rate)}
 	c.bench.opts.Say("write %d jobs that start true every second", rate)
-	t := ticking{jobs: rate, period: time.Second, spread: true, anchor: time.Now().Add(-time.Hour).Truncate(time.Second)}
+	t := ticking{jobs: rate, period: time.Second, spread: true, anchor: firstDue(rate)}
 	_, _, err := c.put(ctx, 0, rate, func(i int) job {
 		return job{
 			"schedule": "@every 1s", "starts_at": t.anchor.Add(t.offset(i)).UTC().Format(time.RFC3339Nano),
@@ -40,7 +40,7 @@ func (c *cluster) shelled(ctx context.Context, rate int) (Row, error) {
 	if err != nil {
 		return row, err
 	}
-	if err := sleep(ctx, warmup); err != nil {
+	if err := sleep(ctx, time.Until(t.anchor.Add(warmup))); err != nil {
 		return row, err
 	}
 	before, err := c.ended(ctx)
