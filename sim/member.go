@@ -174,6 +174,7 @@ func (m *member) farewell(word string, say func(*life)) {
 	}
 	l := m.life
 	l.leaving, m.wanted = true, false
+	l.lane.run(func() { l.host.post(actors.ExecutorName, actors.Drain{}) })
 	if l.raft != nil {
 		l.lane.run(l.raft.TransferLeadership)
 	}
