@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// warmup is how long a load is on before it is measured.
-const warmup = 5 * time.Second
+// warmup is how long a load is on before it is measured: not whole periods of a burst, so
+// that none comes just as the measurement begins or ends.
+const warmup = 7500 * time.Millisecond
 
 // straggle is how long after the end of a measurement what was due in it may come. What
 // has not come then is called missed.
