@@ -200,6 +200,62 @@ func TestOnlyCmdTouchesTheWorld(t *testing.T) {
 	}
 }
 
+// imports lists, for each folder, those of ours that its files import.
+type imports map[string][]string
+
+func (i imports) add(t *testing.T, s source) {
+	file, err := parser.ParseFile(token.NewFileSet(), s.path, s.text, parser.ImportsOnly)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, spec := range file.Imports {
+		name, _ := strconv.Unquote(spec.Path.Value)
+		if ours, ok := own(name); ok {
+			i[path.Dir(s.path)] = append(i[path.Dir(s.path)], ours)
+		}
+	}
+}
+
+// way is how a folder comes to the simulator, one import after the other; nil: it does not.
+func (i imports) way(from string, seen map[string]bool) []string {
+	if from == "netsim" || from == "sim" || strings.HasPrefix(from, "sim/") {
+		return []string{from}
+	}
+	seen[from] = true
+	for _, to := range i[from] {
+		if !seen[to] {
+			if rest := i.way(to, seen); rest != nil {
+				return append([]string{from}, rest...)
+			}
+		}
+	}
+	return nil
+}
+
+// TestTheAgentCarriesNoSimulator, by whatever way.
+func TestTheAgentCarriesNoSimulator(t *testing.T) {
+	graph := imports{}
+	err := filepath.WalkDir("cmd", func(p string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(p, ".go") || strings.HasSuffix(p, "_test.go") {
+			return err
+		}
+		text, err := os.ReadFile(p)
+		if err == nil {
+			graph.add(t, source{filepath.ToSlash(p), string(text)})
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if way := graph.way("cmd/orrery", map[string]bool{}); way != nil {
+		t.Errorf("the agent carries the simulator: %s", strings.Join(way, " imports "))
+	}
+	if graph.way("cmd/sim", map[string]bool{}) == nil {
+		t.Error("cmd/sim does not carry the simulator: this test no longer sees imports")
+	}
+}
+
 // TestPlantedBreachesAreFound shows that the rule has teeth.
 func TestPlantedBreachesAreFound(t *testing.T) {
 	in := func(body string, imports ...string) string {
