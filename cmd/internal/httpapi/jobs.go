@@ -88,18 +88,21 @@ func (a *API) listJobs(c *call) error {
 		return err
 	}
 	var index uint64
+	var texts jobTexts
+	defer texts.pages.Wait()
 	views, total, err := collect(p, req.Sort == "" || req.Sort == "name",
 		func(v *orrerypb.JobView) uint64 { return v.GetState().GetUid() },
 		func(start, limit uint64) ([]*orrerypb.JobView, uint64, error) {
 			response, err := c.ask(&orrerypb.Request{Body: &orrerypb.Request_ListJobs{ListJobs: pageOfJobs(req, start, limit)}})
 			index = response.GetIndex()
+			texts.add(response.GetJobs())
 			return response.GetJobs(), response.GetTotal(), err
 		})
 	if err != nil {
 		return err
 	}
 	c.index(index)
-	return c.showJobs(views, total)
+	return c.showJobs(views, &texts, total)
 }
 
 // pageOfJobs copies a request: the Gateway keeps those that it was given.
