@@ -227,10 +227,13 @@ func checkPayloads(n orrery.Notify) error {
 	return nil
 }
 
-// checkExecutor refuses an executor that nobody offers and this release does not know.
+// knownExecutors are ours, and those of Dkron that a later release will have: definitions
+// may name them before a member offers them.
+var knownExecutors = []string{"gcppubsub", "grpc", orrery.ExecutorHTTP, "kafka", "nats", "rabbitmq", orrery.ExecutorShell}
+
+// checkExecutor refuses an executor that nobody offers and nobody has heard of.
 func (a *API) checkExecutor(c *call, job orrery.Job) error {
-	known := []string{orrery.ExecutorHTTP, orrery.ExecutorShell}
-	offered := slices.Clone(known)
+	offered := slices.Clone(knownExecutors)
 	for _, m := range a.backend.Members() {
 		if m.Status != api.MemberAlive {
 			continue
@@ -240,7 +243,7 @@ func (a *API) checkExecutor(c *call, job orrery.Job) error {
 		}
 		offered = append(offered, m.Executors...)
 	}
-	if slices.Contains(known, job.Executor) {
+	if slices.Contains(knownExecutors, job.Executor) {
 		c.warn("job " + job.Name + ": no member that is alive offers the executor " + job.Executor + "; it waits for one")
 		return nil
 	}

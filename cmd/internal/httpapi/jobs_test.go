@@ -83,6 +83,11 @@ func TestJobsThatAreRefused(t *testing.T) {
 	}
 	w.a.ask("POST", "/v1/jobs", job("a", "true", `"processors":{"syslog":{}}`)).want(201, "")
 	w.a.ask("POST", "/v1/jobs", `{"name":"b","schedule":"@daily","executor":"grpc"}`).want(201, "") // only an agent offers it
+	r := w.a.ask("POST", "/v1/jobs", `{"name":"c","schedule":"@daily","executor":"kafka"}`)
+	r.want(201, "")
+	if warning := r.header.Get("Warning"); !strings.Contains(warning, "no member that is alive offers the executor kafka") {
+		t.Errorf("the warning is %q", warning)
+	}
 }
 
 func TestWhatOthersNeedStays(t *testing.T) {

@@ -224,7 +224,7 @@ func (m *member) Ask(ctx context.Context, r *orrerypb.Request) (*orrerypb.Respon
 func (m *member) Members() []api.Member {
 	return []api.Member{
 		{Name: "a", ID: "a", Addr: "127.0.0.1", Port: 8946, Status: 1, StatusText: "alive", Server: true, Tags: map[string]string{}, Executors: []string{"http", "shell"}},
-		{Name: "b", ID: "b", Addr: "127.0.0.1", Port: 8947, Status: 1, StatusText: "alive", Tags: map[string]string{}, Executors: []string{"gcppubsub", "grpc", "kafka", "nats", "rabbitmq"}},
+		{Name: "b", ID: "b", Addr: "127.0.0.1", Port: 8947, Status: 1, StatusText: "alive", Tags: map[string]string{}, Executors: []string{"grpc"}},
 		{Name: "gone", ID: "gone", Addr: "127.0.0.1", Port: 8948, Status: 4, StatusText: "failed", Tags: map[string]string{}, Executors: []string{"magic"}},
 	}
 }
