@@ -180,7 +180,7 @@ func nearestZones(name string) []string {
 	var candidates []candidate
 	for _, file := range zoneFiles() {
 		known := strings.ToLower(file.Name)
-		c := candidate{file.Name, editDistance(path.Base(wrong), path.Base(known)), editDistance(wrong, known)}
+		c := candidate{file.Name, EditDistance(path.Base(wrong), path.Base(known)), EditDistance(wrong, known)}
 		if min(c.city, c.full) < nearest {
 			nearest, candidates = min(c.city, c.full), nil
 		}
@@ -201,8 +201,9 @@ func nearestZones(name string) []string {
 
 var wellKnownZones = []string{"Europe/Berlin", "UTC"}
 
-// editDistance is Levenshtein's: how many bytes to insert, delete or replace to make b of a.
-func editDistance(a, b string) int {
+// EditDistance is Levenshtein's: how many bytes to insert, delete or replace to make b of a.
+// It serves errors that name what was probably meant.
+func EditDistance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

@@ -125,7 +125,7 @@ func TestEditDistance(t *testing.T) {
 		"classic":      {"kitten", "sitting", 3},
 		"exchanged":    {"ab", "ba", 2},
 	} {
-		if got, back := editDistance(c.a, c.b), editDistance(c.b, c.a); got != c.want || back != c.want {
+		if got, back := EditDistance(c.a, c.b), EditDistance(c.b, c.a); got != c.want || back != c.want {
 			t.Errorf("%s: %q to %q takes %d, back %d, want %d", name, c.a, c.b, got, back, c.want)
 		}
 	}

@@ -174,25 +174,31 @@ func (m *member) openGossip(ctx context.Context) error {
 func (m *member) advertisedRPC() (string, error) {
 	host := ""
 	if m.cfg.AdvertiseAddr != "" {
-		address, err := config.Address(m.cfg.AdvertiseAddr, 0)
-		if err != nil {
-			return "", fmt.Errorf("advertise-addr: %w", err)
-		}
-		if host, _, err = net.SplitHostPort(address); err != nil {
-			return "", fmt.Errorf("advertise-addr: %w", err)
+		var err error
+		if host, err = hostOf("advertise-addr", m.cfg.AdvertiseAddr); err != nil {
+			return "", err
 		}
 	}
 	return net.JoinHostPort(host, strconv.Itoa(cmp.Or(m.cfg.AdvertiseRPCPort, m.cfg.RPCPort))), nil
 }
 
-func (m *member) openTransport(ctx context.Context) error {
-	bind, err := config.Address(m.cfg.BindAddr, 0)
+// hostOf is the host that the address of a key means.
+func hostOf(key, address string) (string, error) {
+	address, err := config.Address(address, 0)
 	if err != nil {
-		return fmt.Errorf("bind-addr: %w", err)
+		return "", fmt.Errorf("%s: %w", key, err)
 	}
-	host, _, err := net.SplitHostPort(bind)
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return fmt.Errorf("bind-addr: %w", err)
+		return "", fmt.Errorf("%s: %w", key, err)
+	}
+	return host, nil
+}
+
+func (m *member) openTransport(ctx context.Context) error {
+	host, err := hostOf("bind-addr", m.cfg.BindAddr)
+	if err != nil {
+		return err
 	}
 	listener, err := m.opts.Network.Listen(ctx, net.JoinHostPort(host, strconv.Itoa(m.cfg.RPCPort)))
 	if err != nil {

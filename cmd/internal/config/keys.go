@@ -4,6 +4,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"orrery"
 )
 
 // kind says how the value of a key is written.
@@ -153,31 +155,10 @@ func nearest(name string) string {
 	best, distance := "", len(name)/3+1 // more differs than a slip would change
 	for _, k := range keys {
 		for _, candidate := range k.names() {
-			if d := edits(strings.ReplaceAll(name, "_", "-"), candidate); d < distance {
+			if d := orrery.EditDistance(strings.ReplaceAll(name, "_", "-"), candidate); d < distance {
 				best, distance = candidate, d
 			}
 		}
 	}
 	return best
-}
-
-// edits is how many bytes must be put in, taken out or changed to make b of a.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
