@@ -123,6 +123,7 @@ func (d *Dispatcher) Receive(msg any) {
 		d.rosterRead(m)
 	case MemberChanged:
 		d.memberChanged(m.Member)
+		d.greet(m.Member)
 		d.advance()
 	case OpenRead:
 		d.openRead(m)

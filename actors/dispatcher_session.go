@@ -122,9 +122,24 @@ func (d *Dispatcher) memberChanged(about Member) {
 func (d *Dispatcher) announce() {
 	for _, m := range d.membersByName() {
 		if m.known && m.session == 0 && m.roster.Status != MemberLeft {
-			d.env.Send(memberAddress(d.env, m.name, RosterName), &orrerypb.LeaderKnown{Term: d.term, Leader: d.env.Self()})
+			d.introduce(m.name)
 		}
 	}
+}
+
+// greet tells a member who leads as soon as it is there, or there again: until it opens a
+// session nothing can be placed on it, and a new leader places nothing at all.
+func (d *Dispatcher) greet(about Member) {
+	m := d.members[about.Name]
+	if about.Status == MemberAlive && (m.session == 0 || m.incarnation < about.Incarnation) {
+		d.introduce(m.name)
+	}
+}
+
+// introduce tells a member who leads. A lost copy is repeated by the next tick, a second one
+// is no news.
+func (d *Dispatcher) introduce(member string) {
+	d.env.Send(memberAddress(d.env, member, RosterName), &orrerypb.LeaderKnown{Term: d.term, Leader: d.env.Self()})
 }
 
 // staleHeartbeat reports whether a heartbeat is not for this leadership or an older
@@ -137,7 +152,7 @@ func (d *Dispatcher) staleHeartbeat(h *orrerypb.Heartbeat) bool {
 		d.env.Send(memberAddress(d.env, h.GetMember(), ExecutorName), &orrerypb.NotLeader{Term: h.GetTerm()})
 		return true
 	case h.GetTerm() < d.term:
-		d.env.Send(memberAddress(d.env, h.GetMember(), RosterName), &orrerypb.LeaderKnown{Term: d.term, Leader: d.env.Self()})
+		d.introduce(h.GetMember())
 		return true
 	case h.GetTerm() > d.term:
 		return true

@@ -48,6 +48,29 @@ func TestALeaderMakesItselfKnownUntilASessionIsOpen(t *testing.T) {
 	}
 }
 
+// A member that is there, or there again, need not wait for the next tick to hear who leads.
+func TestALeaderMakesItselfKnownToWhoeverComes(t *testing.T) {
+	k := newDesk(t, "m1")
+	k.lead()
+	k.open("m1")
+	for name, c := range map[string]struct {
+		news Member
+		told int
+	}{
+		"a new one":                    {Member{Name: "m9", Incarnation: 1, Status: MemberAlive}, 1},
+		"a new one that failed":        {Member{Name: "m8", Incarnation: 1, Status: MemberFailed}, 0},
+		"one in its session":           {Member{Name: "m1", Incarnation: 1, Status: MemberAlive}, 0},
+		"the next life of one":         {Member{Name: "m1", Incarnation: 1 << 40, Status: MemberAlive}, 1},
+		"the next life of one is gone": {Member{Name: "m1", Incarnation: 1 << 40, Status: MemberLeft}, 0},
+	} {
+		k.forget()
+		k.give(MemberChanged{c.news})
+		if known := heardBy[*orrerypb.LeaderKnown](k, c.news.Name); len(known) != c.told || c.told > 0 && known[0].GetLeader() != "s1" {
+			t.Errorf("%s: %s heard %v", name, c.news.Name, known)
+		}
+	}
+}
+
 func TestALeaseIsRenewedOnlyByAQuorumCheckBegunAfterReceipt(t *testing.T) {
 	k := newDesk(t, "m1", "m2")
 	k.lead()

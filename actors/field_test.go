@@ -689,12 +689,12 @@ func TestNoFaultMakesTwoLeadersBreakARule(t *testing.T) {
 func TestEveryRuleOfTheDispatcherThatIsBrokenIsNoticed(t *testing.T) {
 	for _, knob := range []string{KnobLostAtOnce, KnobAckBeforeCommit, KnobIgnoreTags, KnobNeverRedeliver, KnobAssignWithoutSession, KnobRaiseFloorEarly} {
 		t.Run(knob, func(t *testing.T) {
-			for seed := range uint64(40) {
+			for seed := range uint64(100) { // the rarest shows under one of twenty
 				if newField(seeded(seed), knob).playOut(5000) != nil {
 					return
 				}
 			}
-			t.Error("no seed of 40 broke a promise")
+			t.Error("no seed of 100 broke a promise")
 		})
 	}
 }

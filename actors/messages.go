@@ -157,7 +157,8 @@ type Membership interface {
 // for and ProcessFound did not name; start a fence twice; let a leased process live longer
 // than the lease.
 type Supervisor interface {
-	// Start begins a process. A fence it knows is not started again: it answers as before.
+	// Start begins a process. A fence that it was given or holds is not started again; it
+	// may answer as before.
 	Start(StartProcess)
 	// End sends TERM, and KILL after the process's grace. Unknown fences are ignored.
 	End(fence orrery.Fence, reason orrery.Reason)

@@ -50,6 +50,10 @@ type NotifyDone struct {
 	ID    uint64
 	Err   string // "": it was
 	Final bool   // with Err: trying again would change nothing
+
+	// Wait, with Err, says that nobody was asked, and nobody will be before it has passed;
+	// 0: somebody was, and the pause is the Notifier's.
+	Wait time.Duration
 }
 
 // NotificationDropped is emitted when an effect was given up.
@@ -239,7 +243,7 @@ func (n *Notifier) work() {
 	for _, notice := range slices.Clone(n.sent) {
 		if notice.from <= now {
 			n.env.Emit(ProbeNoticeSilent)
-			n.failed(notice, "no answer", false)
+			n.failed(notice, NotifyDone{Err: "no answer"})
 		}
 	}
 	for len(n.waiting) > 0 && n.waiting[0].from <= now {
@@ -280,7 +284,7 @@ func (n *Notifier) next() (next time.Duration) {
 // answered notes how an effect went.
 func (n *Notifier) answered(m NotifyDone) {
 	if notice := n.notices[m.ID]; m.Err != "" {
-		n.failed(notice, m.Err, m.Final)
+		n.failed(notice, m)
 	} else {
 		n.end(notice)
 	}
@@ -288,15 +292,20 @@ func (n *Notifier) answered(m NotifyDone) {
 }
 
 // failed has an effect tried again later, or gives it up.
-func (n *Notifier) failed(notice *notice, err string, final bool) {
-	if final || notice.gone || n.clock.now().Sub(wire.Time(notice.row.GetAtNs())) >= noticeKept {
-		n.env.Emit(NotificationDropped{Notification: notice.row, Err: err})
+func (n *Notifier) failed(notice *notice, m NotifyDone) {
+	if m.Final || notice.gone || n.clock.now().Sub(wire.Time(notice.row.GetAtNs())) >= noticeKept {
+		n.env.Emit(NotificationDropped{Notification: notice.row, Err: m.Err})
 		n.end(notice)
 		return
 	}
 	n.env.Emit(ProbeNoticeFailed)
 	n.unsend(notice)
-	notice.step, notice.from = noticeWaiting, n.env.Boot()+noticeBackoff(notice.tries)
+	pause := noticeBackoff(notice.tries)
+	if m.Wait > 0 {
+		notice.tries--
+		pause = min(m.Wait, noticePauseMax)
+	}
+	notice.step, notice.from = noticeWaiting, n.env.Boot()+pause
 	heap.Push(&n.waiting, notice)
 }
 

@@ -316,6 +316,29 @@ func TestNotifierGivesUpWhatIsRefusedForGood(t *testing.T) {
 	}
 }
 
+// TestNotifierWaitsAsLongAsItIsTold: refusals of a receiver that is left alone are no
+// tries, however many they are, and do not make the pauses longer.
+func TestNotifierWaitsAsLongAsItIsTold(t *testing.T) {
+	w := newNotifierWorld()
+	w.add()
+	w.lead()
+	w.collect()
+	w.answer(FateApplied)
+	const wait = 20 * time.Second
+	for try := 1; try < 12; try++ {
+		if len(w.hanging) != 1 {
+			t.Fatalf("try %d: %d on their way", try, len(w.hanging))
+		}
+		w.hanging = nil
+		w.env.give(NotifyDone{ID: 1, Err: "left alone", Wait: wait})
+		w.env.pass(wait - 1)
+		if len(w.hanging) != 0 {
+			t.Fatalf("try %d came before %v had passed", try+1, wait)
+		}
+		w.env.pass(1)
+	}
+}
+
 // TestNotifierGivesUpWhatTheStateDropped: a receiver that is gone must not fill its memory
 // either, whether the row waits or is on its way.
 func TestNotifierGivesUpWhatTheStateDropped(t *testing.T) {

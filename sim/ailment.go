@@ -52,9 +52,9 @@ func (m *member) feel() {
 			config.FailPPM = min(config.FailPPM+uint32(f.Chance), netsim.Million)
 		}
 	}
-	m.disk.Configure(config)
-	if m.life != nil {
-		m.life.lane.slow = m.slow
+	m.machine.Configure(config)
+	if m.lane != nil {
+		m.lane.slow = m.slow
 	}
 	m.setClock(ahead, drift)
 }

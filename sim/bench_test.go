@@ -77,12 +77,11 @@ func playPingPong(w *World) {
 	for i, m := range w.members {
 		other := w.members[1-i].name
 		w.net.Up(m.name)
-		m.life = newLife(m, 1)
-		m.life.host.spawn(actors.Named{Name: actors.RosterName, New: func(env actors.Env) actors.Actor {
+		emptyLife(m).host.spawn(actors.Named{Name: actors.RosterName, New: func(env actors.Env) actors.Actor {
 			return actorFunc(func(any) {
 				env.Send(actors.Address{Member: other, Actor: actors.RosterName}, &orrerypb.LeaderKnown{Term: 1, Leader: other})
 			})
 		}})
 	}
-	w.members[0].life.host.post(actors.RosterName, 0)
+	w.members[0].agent.(*life).host.post(actors.RosterName, 0)
 }

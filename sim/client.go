@@ -6,9 +6,7 @@ import (
 	"time"
 
 	"orrery"
-	"orrery/actors"
 	"orrery/netsim"
-	wire "orrery/proto"
 	"orrery/proto/orrerypb"
 	"orrery/sim/promise"
 )
@@ -42,7 +40,7 @@ const maxTries = 4
 func (w *World) newClient(name string, timeout time.Duration) *client {
 	c := &client{world: w, name: name, chance: w.stream("client/" + name), timeout: timeout, open: map[uint64]*asking{}}
 	w.clients = append(w.clients, c)
-	w.net.Up(name)
+	w.cluster.Client(name)
 	return c
 }
 
@@ -51,7 +49,7 @@ func (w *World) newClient(name string, timeout time.Duration) *client {
 func (c *client) ask(r *orrerypb.Request, patience time.Duration, done func(*orrerypb.Response)) {
 	w := c.world
 	c.asked++
-	r.RequestId = fmt.Sprintf("%s-%d", c.name, c.asked)
+	r.RequestId = w.cluster.RequestID(fmt.Sprintf("%s-%d", c.name, c.asked))
 	r.IssuedNs = w.wall().UnixNano()
 	w.history.Requests = append(w.history.Requests, promise.Request{Client: c.name, Request: r, Sent: w.now, Answered: -1})
 	c.try(&asking{record: len(w.history.Requests) - 1, done: done, until: w.now + patience})
@@ -67,19 +65,15 @@ func (c *client) try(a *asking) {
 	c.ids++
 	id := c.ids
 	c.open[id] = a
+	var giveUp func()
 	a.stop = w.after(c.timeout, func() {
 		delete(c.open, id)
+		giveUp()
 		c.doubt(a)
 		c.again(a, nil)
 	})
 	w.note(Told, c.name, m.name, h.Request, "asks")
-	body, err := wire.EncodeEnvelope(&orrerypb.Envelope{
-		FromMember: c.name, FromActor: actors.ClientName, ToMember: m.name, ToActor: actors.GatewayName,
-	}, &orrerypb.ClientRequest{Id: id, Member: c.name, Actor: actors.ClientName, Request: h.Request})
-	if err != nil {
-		panic("sim: client " + c.name + ": " + err.Error())
-	}
-	w.transmit(c.name, m.name, frameActor, "ClientRequest", body, netsim.Frame{})
+	giveUp = w.cluster.Ask(c.name, m.name, id, h.Request)
 }
 
 // doubt notes that a try may have had its effect, whatever is said of the next ones.
@@ -95,30 +89,22 @@ func (c *client) again(a *asking, last *orrerypb.Response) {
 	c.world.after(netsim.Between(c.chance, 50*time.Millisecond, 500*time.Millisecond), func() { c.try(a) })
 }
 
-// receive takes an answer off the network.
-func (c *client) receive(body []byte) {
-	_, msg, err := wire.DecodeEnvelope(body)
-	if err != nil {
-		return
-	}
-	reply, ok := msg.(*orrerypb.ClientReply)
-	if !ok {
-		return
-	}
-	a, ok := c.open[reply.GetId()]
+// answered takes the answer to the try called id.
+func (c *client) answered(id uint64, r *orrerypb.Response) {
+	a, ok := c.open[id]
 	if !ok {
 		return // late, or doubled
 	}
-	delete(c.open, reply.GetId())
+	delete(c.open, id)
 	a.stop()
-	switch orrery.Code(reply.GetResponse().GetAnswer().GetCode()) {
+	switch orrery.Code(r.GetAnswer().GetCode()) {
 	case orrery.Unknown:
 		c.doubt(a)
-		c.again(a, reply.GetResponse())
+		c.again(a, r)
 	case orrery.Unavailable:
-		c.again(a, reply.GetResponse())
+		c.again(a, r)
 	default:
-		c.close(a, reply.GetResponse())
+		c.close(a, r)
 	}
 }
 

@@ -53,9 +53,9 @@ func able(v scenario.Verb) func(*member) bool {
 	case scenario.Restart, scenario.Rejoin:
 		return func(m *member) bool { return !m.up() }
 	case scenario.Resume:
-		return func(m *member) bool { return m.up() && m.life.lane.paused }
+		return func(m *member) bool { return m.up() && m.lane.paused }
 	case scenario.Pause:
-		return func(m *member) bool { return m.up() && !m.life.lane.paused }
+		return func(m *member) bool { return m.up() && !m.lane.paused }
 	case scenario.Crash, scenario.Leave, scenario.Upgrade:
 		return (*member).up
 	case scenario.PowerLoss, scenario.Tear, scenario.RollingRestart, scenario.Skew, scenario.Drift, scenario.Jump,

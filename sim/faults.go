@@ -72,7 +72,7 @@ func (n *nemesis) tear(f scenario.Fault, hit []*member) {
 		m.onStart = append(m.onStart, mended)
 		m.armed++
 		armed := m.armed
-		m.disk.DuringNextSync(n.unlessOver(func() {
+		m.machine.DuringNextSync(n.unlessOver(func() {
 			if m.armed != armed {
 				return
 			}
@@ -203,7 +203,7 @@ func (r *rolling) next() {
 
 // wait looks every second whether the member has caught up.
 func (r *rolling) wait(m *member, goal uint64, patience time.Duration) {
-	caughtUp := m.up() && (!m.server || m.life.state.Index() >= goal && r.nemesis.world.leader() != nil)
+	caughtUp := m.up() && (!m.server || m.agent.Applied() >= goal && r.nemesis.world.leader() != nil)
 	if caughtUp || patience <= 0 {
 		r.next()
 		return

@@ -12,6 +12,7 @@ import (
 	"orrery/actors"
 	"orrery/netsim"
 	"orrery/proto/orrerypb"
+	"orrery/store"
 )
 
 // world is an empty one: no members, no scenario to speak of.
@@ -32,14 +33,22 @@ type script func(env actors.Env, msg any)
 func bare(w *World, scripts map[string]script) *life {
 	m := w.members[0]
 	w.net.Up(m.name)
-	m.life = newLife(m, 1)
+	l := emptyLife(m)
 	for _, name := range slices.Sorted(keys(scripts)) {
 		do := scripts[name]
-		m.life.host.spawn(actors.Named{Name: name, New: func(env actors.Env) actors.Actor {
+		l.host.spawn(actors.Named{Name: name, New: func(env actors.Env) actors.Actor {
 			return actorFunc(func(msg any) { do(env, msg) })
 		}})
 	}
-	return m.life
+	return l
+}
+
+// emptyLife is an agent without actors.
+func emptyLife(m *member) *life {
+	machine := m.machine.(*modelMachine)
+	machine.life = newLife(m, machine.disk, m.newProcess(), store.Version, 1)
+	m.agent = machine.life
+	return machine.life
 }
 
 func keys(m map[string]script) func(func(string) bool) {
@@ -228,12 +237,11 @@ func TestMembersShareNoMemory(t *testing.T) {
 	} {
 		m := w.members[i]
 		w.net.Up(m.name)
-		m.life = newLife(m, 1)
-		m.life.host.spawn(actors.Named{Name: "roster", New: func(env actors.Env) actors.Actor {
+		emptyLife(m).host.spawn(actors.Named{Name: "roster", New: func(env actors.Env) actors.Actor {
 			return actorFunc(func(msg any) { do(env, msg) })
 		}})
 	}
-	w.members[0].life.host.post("roster", 0)
+	w.members[0].agent.(*life).host.post("roster", 0)
 	w.runUntil(1e9, nil)
 	if got == nil || got == sent || got.GetTerm() != 7 {
 		t.Errorf("sent %p, got %p %v", sent, got, got)

@@ -23,18 +23,18 @@ import (
 // actors, and the models behind their ports.
 type life struct {
 	member      *member
+	disk        *disk.Disk
+	release     uint32
 	incarnation uint64
 	lane        *lane
 	host        *host
 	raft        *raft.Node // servers only
 	gossip      *gossip.Node
 	state       *store.State // servers only
-	leaving     bool         // it was asked to end
 }
 
-func newLife(m *member, incarnation uint64) *life {
-	l := &life{member: m, incarnation: incarnation, lane: &lane{world: m.world, clock: &m.clock, slow: m.slow, chance: m.chance}}
-	l.lane.idle = l.wake
+func newLife(m *member, d *disk.Disk, p *Process, release uint32, incarnation uint64) *life {
+	l := &life{member: m, disk: d, release: release, incarnation: incarnation, lane: p.lane}
 	l.lane.failed = func(p panicked) { l.fail("agent", p) }
 	l.host = newHost(l)
 	return l
@@ -49,7 +49,7 @@ func (l *life) begin() {
 		Executor: actors.ExecutorBoot{
 			Records: l.executorRecords(), Processes: m.supervisor.Found(),
 			Slots: m.slots, Executors: []string{"shell", "http"}, Server: m.server,
-			ApplyVersion: m.release,
+			ApplyVersion: l.release,
 		},
 		Roster: actors.RosterBoot{Member: l.card()},
 	}
@@ -72,7 +72,7 @@ func (l *life) begin() {
 
 func (l *life) openServer(ports *actors.Ports) {
 	m, w := l.member, l.member.world
-	state, err := store.OpenAs(m.release)
+	state, err := store.OpenAs(l.release)
 	if err != nil {
 		panic("sim: open the state of " + m.name + ": " + err.Error())
 	}
@@ -88,7 +88,7 @@ func (l *life) openServer(ports *actors.Ports) {
 	for _, k := range w.scenario.Knobs {
 		cfg.Break(k.Name)
 	}
-	l.raft = raft.New(raftHost{l}, w.stream("raft/"+m.name+"/"+clock(w.now)), cfg, m.disk.Records("raft/"))
+	l.raft = raft.New(raftHost{l}, w.stream("raft/"+m.name+"/"+clock(w.now)), cfg, l.disk.Records("raft/"))
 	ports.Log, ports.State = l.raft, state
 }
 
@@ -100,7 +100,7 @@ func (l *life) card() actors.Member {
 
 func (l *life) executorRecords() map[string][]byte {
 	records := map[string][]byte{}
-	for _, r := range l.member.disk.Records(executorPrefix) {
+	for _, r := range l.disk.Records(executorPrefix) {
 		records[strings.TrimPrefix(r.Key, executorPrefix)] = r.Value
 	}
 	return records
@@ -135,9 +135,13 @@ func (l *life) receive(from string, tag byte, body []byte) {
 	}
 }
 
-// end takes the agent away with all that it had not yet done.
-func (l *life) end() {
-	l.lane.dead = true
+// Kill breaks all connections. A machine that has power is still there to refuse new ones.
+func (l *life) Kill(powerLost bool) {
+	net := l.member.world.net
+	net.Down(l.member.name)
+	if !powerLost {
+		net.Up(l.member.name)
+	}
 	l.close()
 }
 
@@ -147,10 +151,60 @@ func (l *life) close() {
 	}
 }
 
-// wake lets the mailboxes stand in line again, after the agent was paused or at work.
-func (l *life) wake() {
+// Stop has a leader hand over, and others told, before the agent is gone.
+func (l *life) Stop(leave bool, gone func()) {
+	l.lane.run(func() { l.host.post(actors.ExecutorName, actors.Drain{}) })
+	if l.raft != nil {
+		l.lane.run(l.raft.TransferLeadership)
+	}
+	l.lane.after(stopTakes/2, func() {
+		if leave {
+			l.gossip.Leave()
+		}
+	})
+	l.member.world.after(stopTakes, gone)
+}
+
+func (l *life) HandOver() { l.raft.TransferLeadership() }
+
+func (l *life) Supervised(msg any) {
+	l.lane.run(func() { l.host.post(actors.ExecutorName, msg) })
+}
+
+// Awake lets the mailboxes stand in line again.
+func (l *life) Awake() {
 	for _, box := range l.host.boxes {
 		box.schedule()
+	}
+}
+
+func (l *life) Leading() (term uint64, leads bool) {
+	if l.raft == nil {
+		return 0, false
+	}
+	return l.raft.Leading()
+}
+
+func (l *life) Applied() uint64 {
+	if l.state == nil {
+		return 0
+	}
+	return l.state.Index()
+}
+
+func (l *life) Waiting() int {
+	n := 0
+	for _, box := range l.host.boxes {
+		n += box.user.len()
+	}
+	return n
+}
+
+func (l *life) Measure(peak func(what string, n int)) {
+	peak("gossip members", l.gossip.Len())
+	if l.raft != nil {
+		first, last := l.raft.Bounds()
+		peak("log entries", int(last+1-first))
 	}
 }
 
@@ -192,7 +246,7 @@ func (p diskPort) Delete(key string) {
 
 func (p diskPort) write(key string, r disk.Record) {
 	l := p.life
-	l.member.disk.Write([]disk.Record{r}, l.because(func(err string) {
+	l.disk.Write([]disk.Record{r}, l.because(func(err string) {
 		l.host.post(actors.ExecutorName, store.DiskDone{Key: key, Err: err})
 	}))
 }

@@ -12,14 +12,10 @@ func (w *World) measure() {
 	w.peak("state rows", "", rows)
 	w.peak("requests kept", "", requests)
 	for _, m := range w.members {
-		w.peak("disk records", m.name, m.disk.Len())
-		if !m.up() {
-			continue
-		}
-		w.peak("gossip members", m.name, m.life.gossip.Len())
-		if m.server {
-			first, last := m.life.raft.Bounds()
-			w.peak("log entries", m.name, int(last+1-first))
+		peak := func(what string, n int) { w.peak(what, m.name, n) }
+		m.machine.Measure(peak)
+		if m.up() {
+			m.agent.Measure(peak)
 		}
 	}
 }

@@ -1,12 +1,11 @@
 package sim
 
 import (
+	"fmt"
 	"math/rand/v2"
-	"strconv"
 	"time"
 
 	"orrery"
-	"orrery/actors"
 	"orrery/sim/disk"
 	"orrery/sim/process"
 	"orrery/sim/promise"
@@ -33,21 +32,21 @@ type member struct {
 	armed      int               // counts what may take its power in the midst of a write
 	onStart    []func()          // to be told when the agent is there again
 	onResume   []func()          // to be told when it goes on
-	disk       *disk.Disk
+	machine    Machine
 	supervisor *process.Supervisor
-	machine    *lane // of the supervisor: dies with the power only
-	life       *life // of the agent; the last one when the member is down
+	power      *lane // of the supervisor: dies with the power only
+	agent      Agent // the last one when the member is down; nil before the first
+	lane       *lane // of the agent
 	chance     *rand.Rand
 	starts     int                  // counts beginnings and ends of agents: a start in progress is off when it has moved
 	starting   bool                 // an agent is about to be there
+	leaving    bool                 // the agent was asked to end
+	left       bool                 // and was to leave for good
 	wanted     bool                 // the agent that is about to end is to be followed by another
 	started    map[orrery.Fence]int // its processes, by their place in the history
 }
 
-// incarnationKey is where a member remembers how often it was started.
-const incarnationKey = "agent/incarnation"
-
-func (w *World) addMember(name string, server bool) {
+func (w *World) addMember(name string, server bool) error {
 	m := &member{world: w, name: name, server: server, tags: map[string]string{}, chance: w.stream("member/" + name), started: map[orrery.Fence]int{}}
 	for _, t := range w.scenario.Tags {
 		if t.Member == name {
@@ -65,8 +64,12 @@ func (w *World) addMember(name string, server bool) {
 	m.clock = drawClock(m.chance)
 	m.natural, m.ahead = m.clock.offset, m.clock.offset
 	m.clockSet()
-	m.disk = disk.New(diskHost{w}, w.stream("disk/"+name), w.diskConfig())
 	m.switchOn()
+	var err error
+	if m.machine, err = w.cluster.Machine(&Place{m}); err != nil {
+		return fmt.Errorf("machine of %s: %w", name, err)
+	}
+	return nil
 }
 
 // diskConfig is a disk with which nothing is wrong.
@@ -78,13 +81,13 @@ func (w *World) diskConfig() disk.Config {
 
 // switchOn starts the supervisor of a machine that has power.
 func (m *member) switchOn() {
-	m.machine = &lane{world: m.world, clock: &m.clock, idle: func() {}}
+	m.power = &lane{world: m.world, clock: &m.clock, idle: func() {}}
 	if m.supervisor == nil {
 		m.supervisor = process.New(processHost{m}, m.world.stream("process/"+m.name), m.world.jobs.plan)
 	}
 }
 
-func (m *member) up() bool { return m.life != nil && !m.life.lane.dead }
+func (m *member) up() bool { return m.lane != nil && !m.lane.dead }
 
 // boot is the time since the machine's boot, by its own clock.
 func (m *member) boot() time.Duration { return m.clock.counted(m.world.now) - m.booted }
@@ -92,47 +95,62 @@ func (m *member) boot() time.Duration { return m.clock.counted(m.world.now) - m.
 // wall is what the machine's wall clock shows.
 func (m *member) wall() time.Time { return m.world.wall().Add(m.clock.ahead(m.world.now)) }
 
-// start boots the agent. Its incarnation grows even when the disk was wiped, by the
-// clock, and even when the clock was set back, by the disk: it is there only when the
-// disk has noted that it is.
+// start boots the agent, now or as soon as the one that is about to end is gone.
 func (m *member) start() {
-	if m.up() || m.starting {
+	if m.up() {
+		m.wanted = m.wanted || m.leaving
+		return
+	}
+	if m.starting {
 		return
 	}
 	m.starting = true
 	m.starts++
 	start := m.starts
-	incarnation := uint64(m.wall().Unix())
-	for _, r := range m.disk.Records(incarnationKey) {
-		if last, err := strconv.ParseUint(string(r.Value), 10, 64); err == nil {
-			incarnation = max(incarnation, last+1)
-		}
-	}
-	m.disk.Write([]disk.Record{{Key: incarnationKey, Value: strconv.AppendUint(nil, incarnation, 10)}}, func(err string) {
+	m.machine.Boot(func(err string) {
 		switch {
 		case m.starts != start:
 		case err != "":
 			m.world.probe(probeStartRefused)
 			m.world.note(Noted, m.name, "", nil, "cannot start: %s", err)
-			m.world.after(restartTakes, func() {
-				if m.starts == start {
-					m.starting = false
-					m.start()
-				}
-			})
+			m.again()
 		default:
-			m.begin(incarnation)
+			m.begin()
 		}
 	})
 }
 
-func (m *member) begin(incarnation uint64) {
-	m.starting = false
-	m.world.net.Up(m.name)
-	m.world.note(Noted, m.name, "", nil, "started, incarnation %d", incarnation)
-	m.life = newLife(m, incarnation)
-	m.life.begin()
+// again starts the agent after a while, as a service manager does, unless something else
+// is done to it first.
+func (m *member) again() {
+	start := m.starts
+	m.starting = true
+	m.world.after(restartTakes, func() {
+		if m.starts == start {
+			m.starting = false
+			m.start()
+		}
+	})
+}
+
+// begin has the agent begin. One that had left is let in with the newest release that there
+// is: what a cluster was raised to, an older one could not read.
+func (m *member) begin() {
+	m.starting, m.leaving = false, false
+	if m.left {
+		for _, other := range m.world.members {
+			m.release = max(m.release, other.release)
+		}
+		m.left = false
+	}
+	m.agent = m.machine.Begin(m.newProcess(), m.release)
 	tell(&m.onStart)
+}
+
+// newProcess is the process of the next agent.
+func (m *member) newProcess() *Process {
+	m.lane = &lane{world: m.world, clock: &m.clock, slow: m.slow, chance: m.chance, idle: func() { m.agent.Awake() }}
+	return &Process{m.lane, m}
 }
 
 // tell calls all of list, once.
@@ -157,7 +175,7 @@ const stopTakes = time.Second
 
 // stop ends the agent in good order: a leader hands over before it goes. Its job processes
 // run on.
-func (m *member) stop() { m.farewell("stopped", func(*life) {}) }
+func (m *member) stop() { m.farewell("stopped", false) }
 
 // upgrade ends the agent in good order; the next one is of this release.
 func (m *member) upgrade() {
@@ -166,26 +184,22 @@ func (m *member) upgrade() {
 }
 
 // leave ends the agent for good: it tells the others that it goes.
-func (m *member) leave() { m.farewell("left", func(l *life) { l.gossip.Leave() }) }
+func (m *member) leave() { m.farewell("left", true) }
 
-func (m *member) farewell(word string, say func(*life)) {
-	if !m.up() || m.life.leaving {
+func (m *member) farewell(word string, leave bool) {
+	if !m.up() || m.leaving {
 		return
 	}
-	l := m.life
-	l.leaving, m.wanted = true, false
-	l.lane.run(func() { l.host.post(actors.ExecutorName, actors.Drain{}) })
-	if l.raft != nil {
-		l.lane.run(l.raft.TransferLeadership)
-	}
-	l.lane.after(stopTakes/2, func() { say(l) })
-	m.world.after(stopTakes, func() {
-		if m.life == l && m.up() {
-			m.world.note(Noted, m.name, "", nil, "%s", word)
-			m.die(false)
-			if m.wanted {
-				m.start()
-			}
+	m.leaving, m.left, m.wanted = true, leave, false
+	l := m.lane
+	m.agent.Stop(leave, func() {
+		if m.lane != l || !m.up() {
+			return
+		}
+		m.world.note(Noted, m.name, "", nil, "%s", word)
+		m.die(false)
+		if m.wanted {
+			m.start()
 		}
 	})
 }
@@ -195,9 +209,9 @@ func (m *member) farewell(word string, say func(*life)) {
 func (m *member) losePower() {
 	m.world.note(Noted, m.name, "", nil, "lost power")
 	m.die(true)
-	m.machine.dead = true
+	m.power.dead = true
 	m.supervisor.PowerLoss()
-	m.disk.PowerLoss()
+	m.machine.PowerLoss()
 	m.booted = m.clock.counted(m.world.now)
 	m.switchOn()
 }
@@ -210,43 +224,25 @@ func (m *member) die(powerLost bool) {
 	if !m.up() {
 		return
 	}
-	m.world.net.Down(m.name)
-	m.life.end()
+	m.lane.dead = true
+	m.agent.Kill(powerLost)
 }
 
 // pause stops the agent as SIGSTOP does; its machine goes on.
 func (m *member) pause() {
-	if m.up() && !m.life.lane.paused {
+	if m.up() && !m.lane.paused {
 		m.world.note(Noted, m.name, "", nil, "paused")
-		m.life.lane.paused = true
+		m.lane.paused = true
 	}
 }
 
 func (m *member) resume() {
-	if m.up() && m.life.lane.paused {
+	if m.up() && m.lane.paused {
 		m.world.note(Noted, m.name, "", nil, "resumed")
-		m.life.lane.resume()
+		m.lane.resume()
 	}
 	tell(&m.onResume)
 }
-
-// receive takes a frame off the network. A paused agent finds it when it goes on: the
-// kernel has kept it.
-func (m *member) receive(from string, tag byte, body []byte) {
-	if m.life == nil {
-		return
-	}
-	l, cause := m.life, m.world.current
-	l.lane.run(func() {
-		m.world.current = cause
-		l.receive(from, tag, body)
-	})
-}
-
-// diskHost gives a disk the world's time.
-type diskHost struct{ world *World }
-
-func (h diskHost) After(d time.Duration, f func()) func() { return h.world.after(d, f) }
 
 // processHost gives the supervisor its machine.
 type processHost struct{ *member }
@@ -254,11 +250,11 @@ type processHost struct{ *member }
 func (h processHost) Boot() time.Duration { return h.boot() }
 func (h processHost) Wall() time.Time     { return h.wall() }
 
-func (h processHost) After(d time.Duration, f func()) func() { return h.machine.after(d, f) }
+func (h processHost) After(d time.Duration, f func()) func() { return h.power.after(d, f) }
 
 func (h processHost) Deliver(msg any) {
 	if h.up() {
-		h.life.lane.run(func() { h.life.host.post(actors.ExecutorName, msg) })
+		h.agent.Supervised(msg)
 	}
 }
 

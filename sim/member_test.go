@@ -18,10 +18,11 @@ func TestIncarnationsGrow(t *testing.T) {
 		t.Helper()
 		m.start()
 		w.runUntil(w.now+100*time.Millisecond, nil)
-		if m.life.incarnation <= last {
-			t.Errorf("%s: incarnation %d after %d", after, m.life.incarnation, last)
+		got := m.agent.(*life).incarnation
+		if got <= last {
+			t.Errorf("%s: incarnation %d after %d", after, got, last)
 		}
-		last = m.life.incarnation
+		last = got
 	}
 	grows("the first start")
 	m.crash()
@@ -31,7 +32,7 @@ func TestIncarnationsGrow(t *testing.T) {
 	grows("a power loss, within a second")
 	w.runUntil(w.now+10*time.Second, nil)
 	m.crash()
-	m.disk = disk.New(diskHost{w}, w.stream("another disk"), disk.DefaultConfig())
+	m.machine.(*modelMachine).disk = disk.New(diskHost{w}, w.stream("another disk"), disk.DefaultConfig())
 	grows("the loss of its disk")
 }
 

@@ -136,7 +136,7 @@ func (n *nemesis) do(f scenario.Fault) {
 		n.say("%s", f.Verb)
 		n.world.endured(f, nil)()
 		if m := n.world.leader(); m != nil {
-			m.life.raft.TransferLeadership()
+			m.agent.HandOver()
 		}
 	case scenario.RollingRestart:
 		n.rollingRestart(f)

@@ -174,7 +174,7 @@ func TestClocksGoWrongAndAreSet(t *testing.T) {
 	wants("set right", 0)
 
 	var went time.Duration
-	m.machine.after(100*time.Second, func() { went = w.now })
+	m.power.after(100*time.Second, func() { went = w.now })
 	boot := m.boot()
 	drift := m.suffer(scenario.Fault{Verb: scenario.Drift, Way: scenario.Faster, Chance: 100_000})
 	w.runUntil(50*time.Second, nil)

@@ -64,12 +64,14 @@ func (h raftHost) Deliver(name string, msg any) {
 func (h raftHost) Write(records []disk.Record, done func(err string)) {
 	l := h.life
 	for _, r := range records {
-		l.member.world.logs(l.member, r)
+		if index, term, prevTerm, data, ok := raft.LogRecord(r); ok {
+			l.member.world.logged(l.member, index, term, prevTerm, data)
+		}
 	}
-	l.member.disk.Write(records, l.because(done))
+	l.disk.Write(records, l.because(done))
 }
 
-func (h raftHost) Records() []disk.Record { return h.life.member.disk.Records("raft/") }
+func (h raftHost) Records() []disk.Record { return h.life.disk.Records("raft/") }
 
 func (h raftHost) Note(e raft.Event)       { h.life.member.world.raftNoted(h.life.member, e) }
 func (h raftHost) Probe(name string)       { h.life.member.world.probe(name) }

@@ -12,6 +12,7 @@ import (
 // The probes of the simulator itself.
 const (
 	probeStartRefused   = "agent-start-refused"
+	probeEndedItself    = "agent-ended-itself"
 	probeClockBack      = "leader-clock-set-back"
 	probeClockAhead     = "leader-clock-set-ahead"
 	probePausedLeader   = "leader-paused"
@@ -28,6 +29,7 @@ const (
 
 var ownProbes = orrery.Probes{
 	{Name: probeStartRefused, Component: "agent", Marks: "an agent could not note its incarnation, and did not start"},
+	{Name: probeEndedItself, Component: "agent", Marks: "an agent gave up, and was started again"},
 	{Name: probeClockBack, Component: "clock", Marks: "the leader's wall clock was set back"},
 	{Name: probeClockAhead, Component: "clock", Marks: "the leader's wall clock was set ahead"},
 	{Name: probePausedLeader, Component: "agent", Marks: "the leader stood still"},
@@ -63,9 +65,9 @@ func (w *World) notice() {
 			continue
 		}
 		releases[m.release] = true
-		if _, leads := m.life.raft.Leading(); leads {
+		if _, leads := m.agent.Leading(); leads {
 			leaders++
-			if m.life.lane.paused {
+			if m.lane.paused {
 				w.probe(probePausedLeader)
 			}
 		}

@@ -9,7 +9,6 @@ import (
 	"orrery/actors"
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
-	"orrery/sim/disk"
 	"orrery/sim/process"
 	"orrery/sim/promise"
 	"orrery/sim/raft"
@@ -70,19 +69,15 @@ type (
 	loggedAs  struct{ prevTerm, hash uint64 }
 )
 
-// logs hears of an entry that a server writes to its log.
-func (w *World) logs(m *member, r disk.Record) {
-	index, term, prevTerm, data, ok := raft.LogRecord(r)
-	if !ok {
-		return
-	}
+// logged hears of an entry that a server writes to its log.
+func (w *World) logged(m *member, index, term, prevTerm uint64, data []byte) {
 	key, as := loggedKey{index, term}, loggedAs{prevTerm, crc64.Checksum(data, logTable)}
-	first, known := w.logged[key]
+	first, known := w.entries[key]
 	if known && first == as {
 		return
 	}
 	if !known {
-		w.logged[key] = as
+		w.entries[key] = as
 	}
 	w.history.Logged = append(w.history.Logged, promise.Logged{
 		At: w.now, Member: m.name, Index: index, Term: term, PrevTerm: prevTerm, EntryHash: as.hash,

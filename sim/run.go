@@ -138,6 +138,9 @@ func (w *World) result(stopped bool) *Result {
 	if w.knobs[knobCanary] {
 		sing(h)
 	}
+	if w.overAPI {
+		h.FillIn()
+	}
 	if err := w.replica.CheckInvariants(); err != nil {
 		h.Panics = append(h.Panics, promise.Panic{At: w.now, Member: "replay", Actor: "state", Reason: err.Error()})
 	}
@@ -209,14 +212,14 @@ func (w *World) sample() {
 	s := promise.Sample{At: w.now}
 	for _, m := range w.members {
 		core := w.history.InCore(m.name)
-		if !m.server || !m.up() || !core && m.life.lane.paused {
+		if !m.server || !m.up() || !core && m.lane.paused {
 			continue
 		}
-		if term, ok := m.life.raft.Leading(); ok {
+		if term, ok := m.agent.Leading(); ok {
 			s.Leaders = append(s.Leaders, m.name)
 			s.Term = max(s.Term, term)
 		}
-		applied := m.life.state.Index()
+		applied := m.agent.Applied()
 		s.MaxApplied = max(s.MaxApplied, applied)
 		if !core {
 			continue // it may lead, and owes nothing
@@ -224,9 +227,7 @@ func (w *World) sample() {
 		if s.MinApplied == 0 || applied < s.MinApplied {
 			s.MinApplied = applied
 		}
-		for _, box := range m.life.host.boxes {
-			s.Mailboxes += box.user.len()
-		}
+		s.Mailboxes += m.agent.Waiting()
 	}
 	s.Undecided = w.undecided()
 	s.Unreported, s.Orphans = w.strays()

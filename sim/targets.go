@@ -80,7 +80,7 @@ func (w *World) leader() *member {
 	var highest uint64
 	for _, m := range w.members {
 		if m.server && m.up() {
-			if term, ok := m.life.raft.Leading(); ok && term > highest {
+			if term, ok := m.agent.Leading(); ok && term > highest {
 				best, highest = m, term
 			}
 		}

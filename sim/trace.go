@@ -27,9 +27,10 @@ const (
 	Noted                     // a model did something worth telling: an election, a crash, the end of a process
 	Faulted                   // the nemesis did something
 	Told                      // a client asked, or was answered
+	Said                      // an agent printed a line
 )
 
-var kindWords = [...]string{Delivered: "deliver", Sent: "send", Arrived: "arrive", Dropped: "drop", Emitted: "emit", Noted: "note", Faulted: "fault", Told: "client"}
+var kindWords = [...]string{Delivered: "deliver", Sent: "send", Arrived: "arrive", Dropped: "drop", Emitted: "emit", Noted: "note", Faulted: "fault", Told: "client", Said: "say"}
 
 func (k Kind) String() string { return kindWords[k] }
 

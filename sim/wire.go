@@ -93,15 +93,10 @@ func (w *World) receive(d netsim.Delivery, what string, cause uint64) {
 	}
 	w.current = w.trace.add(Record{Cause: cause, At: w.now, Kind: Arrived, Member: f.To, Actor: f.From, What: what}, nil)
 	if m, ok := w.named[f.To]; ok {
-		m.receive(f.From, body[0], body[1:])
+		m.machine.Receive(f.From, body[0], body[1:])
 		return
 	}
-	for _, c := range w.clients {
-		if c.name == f.To {
-			c.receive(body[1:])
-			return
-		}
-	}
+	w.cluster.Receive(f.To, f.From, body[0], body[1:])
 }
 
 // forge makes of a frame in which a bit has flipped, every other time, one that a member

@@ -161,7 +161,7 @@ func (v *visitor) newJob(name string) orrery.Job {
 		ExecutorConfig: map[string]string{"command": name},
 		Overlap:        orrery.Overlap(v.below(4)),
 		Retry:          orrery.Retry{Max: v.below(3), Backoff: orrery.Backoff{Initial: time.Second}},
-		Notify:         orrery.Notify{After: orrery.Webhook{URL: "https://receiver.test/" + name}},
+		Notify:         orrery.Notify{After: orrery.Webhook{URL: "http://receivers.test/" + name}},
 	}
 }
 

@@ -50,17 +50,28 @@ type World struct {
 	often    map[string]uint32 // and did so, in a million
 	branch   *Branch           // where the run leaves what its seed says; nil: nowhere, or it did
 	cover    *cover            // nil: nobody looks
-	logged   map[loggedKey]loggedAs
+	cluster  Cluster
+	overAPI  bool // clients speak HTTP, and are not told all that members know
+	entries  map[loggedKey]loggedAs
 }
 
-// Options are how a run is watched; they change nothing of what happens.
+// Options are how a run is lived and watched. Only Engine changes what happens.
 type Options struct {
 	Keep  bool         // keep all trace records in the result
 	Watch func(Record) // told of each record as it happens
 	Stop  func() bool  // asked now and then; true ends the run early
 
+	Engine Engine // nil: Model()
+
 	Cover  bool    // note the reactions of actors in the result
 	Branch *Branch // nil: the run that the seed says
+}
+
+func (o Options) engine() Engine {
+	if o.Engine == nil {
+		return Model()
+	}
+	return o.Engine
 }
 
 // Branch is another future of a run: up to and with a step all is as the seed says, what
@@ -79,7 +90,7 @@ func newWorld(s *scenario.Scenario, seed uint64, opts Options) (*World, error) {
 	w := &World{
 		scenario: s, seed: seed, knobs: map[string]bool{}, named: map[string]*member{},
 		trace: newTrace(opts.Keep, opts.Watch), replica: replica, probes: map[string]uint64{}, streams: map[string]*rand.Rand{},
-		often: map[string]uint32{}, branch: opts.Branch, logged: map[loggedKey]loggedAs{},
+		often: map[string]uint32{}, branch: opts.Branch, entries: map[loggedKey]loggedAs{},
 	}
 	if opts.Cover {
 		w.cover = &cover{seen: map[string]uint64{}}
@@ -94,8 +105,15 @@ func newWorld(s *scenario.Scenario, seed uint64, opts Options) (*World, error) {
 	w.net = netsim.New(netConfig(s.Network))
 	w.history = &promise.History{Start: s.Starts, Config: clusterConfig(s)}
 	w.jobs = newJobBook(w, s)
+	if w.cluster, err = opts.engine().Open(&Site{w}); err != nil {
+		replica.Close()
+		return nil, err
+	}
 	for i, name := range s.Members.Names() {
-		w.addMember(name, i < s.Members.Servers)
+		if err := w.addMember(name, i < s.Members.Servers); err != nil {
+			w.close()
+			return nil, err
+		}
 	}
 	w.addClients()
 	w.nemesis = newNemesis(w)
@@ -196,10 +214,6 @@ func (w *World) probe(name string) { w.probes[name]++ }
 
 // close lets go of what the members hold.
 func (w *World) close() {
-	for _, m := range w.members {
-		if m.up() {
-			m.life.close()
-		}
-	}
+	w.cluster.Close()
 	w.replica.Close()
 }

@@ -143,7 +143,7 @@ func (c *change) setPaused(command *orrerypb.SetPaused) *orrerypb.Answer {
 
 func (c *change) raiseVersion(command *orrerypb.RaiseVersion) *orrerypb.Answer {
 	if command.Version > c.s.offers {
-		panic(fmt.Sprintf("store: the cluster was raised to version %d of apply, this server offers %d", command.Version, c.s.offers))
+		panic(TooOld(fmt.Sprintf("store: the cluster was raised to version %d of apply, this server offers %d", command.Version, c.s.offers)))
 	}
 	if command.Version <= c.meta.Version {
 		return unchanged()

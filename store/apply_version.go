@@ -26,6 +26,13 @@ const (
 	versionNotify       = 2
 )
 
+// TooOld is with what Apply panics where the cluster has been raised to what this release
+// does not know. That is no bug of the server: it stops before it does anything wrong, and
+// a newer release goes on from there.
+type TooOld string
+
+func (t TooOld) Error() string { return string(t) }
+
 // OpenAs is Open by a release that offered the given version of Apply: up to it nothing
 // differs, beyond it the state stops and refuses as that release did. The error is
 // Invalid: no release that this build knows offered it.

@@ -88,7 +88,7 @@ func (s *State) Paused() bool { return s.meta.Paused }
 // than the state offers panics, and so does an index that does not grow.
 func (s *State) Apply(index, term uint64, e *orrerypb.Entry) ([]*orrerypb.Answer, []*orrerypb.Event) {
 	if e.GetNeedsVersion() > s.offers {
-		panic(fmt.Sprintf("store: entry %d needs version %d of apply, this server offers %d", index, e.NeedsVersion, s.offers))
+		panic(TooOld(fmt.Sprintf("store: entry %d needs version %d of apply, this server offers %d", index, e.NeedsVersion, s.offers)))
 	}
 	if index <= s.index {
 		panic(fmt.Sprintf("store: entry %d was delivered after entry %d", index, s.index))

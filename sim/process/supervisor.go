@@ -259,6 +259,14 @@ func (s *Supervisor) Found() []actors.ProcessFound {
 	return found
 }
 
+// Run is what was ordered of a process that the supervisor holds; nil for all others.
+func (s *Supervisor) Run(fence orrery.Fence) *orrerypb.RunAttempt {
+	if p, ok := s.processes[fence]; ok {
+		return p.Run
+	}
+	return nil
+}
+
 // Running counts the processes that have not ended, those included that are about to begin.
 func (s *Supervisor) Running() int {
 	n := 0

@@ -52,6 +52,14 @@ var bounds = map[string]bound{
 		func(l load) int { return 4*snapshotEvery + 4*l.open + 500 },
 		"the log, the pieces of snapshots, and a note or two for each attempt that is not acknowledged",
 	},
+	"files": {
+		func(l load) int { return 200 + 4*l.open },
+		"the log's segments, two snapshots, and the notes and output of attempts",
+	},
+	"memory in MiB": {
+		func(l load) int { return 256 + l.jobs/4 + l.history/64 },
+		"an agent takes some dozens before it has anything to do",
+	},
 	"requests kept": {
 		func(l load) int { return l.requests },
 		"an answer is forgotten when it is old, or when there are too many",

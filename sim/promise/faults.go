@@ -72,26 +72,40 @@ func (h *History) shaken(counts func(*Fault) bool) []span {
 }
 
 // troubled are the times at which nobody is owed punctuality: those that are shaken, and
-// a change of leadership, a server with a bad clock, and the rest after them.
+// a change of leadership, a server with a bad clock, and the rest after them. A leader
+// goes by the clock that it began with; where no two others can tell it that the clock was
+// bad, all of its leadership is.
 func (h *History) troubled(counts func(*Fault) bool) spans {
 	all, rest := h.shaken(counts), CalmBound(h.Config, Params{})
-	for _, l := range h.Leaders {
-		all = append(all, span{l.From, l.From + rest})
-		if l.To >= 0 {
-			all = append(all, span{l.To, l.To + rest})
-		}
-	}
+	servers := 0
 	for _, m := range h.Members {
 		if !m.Server {
 			continue
 		}
+		servers++
 		for _, p := range h.clockOf(m.Name) {
 			if p.bad() {
 				all = append(all, span{p.At, min(p.to, h.End) + rest})
 			}
 		}
 	}
+	for _, l := range h.Leaders {
+		to := h.End
+		if l.To >= 0 {
+			to = l.To
+			all = append(all, span{to, to + rest})
+		}
+		all = append(all, span{l.From, l.From + rest})
+		if servers < 3 && h.beganBadly(l) {
+			all = append(all, span{l.From, to})
+		}
+	}
 	return join(all)
+}
+
+// beganBadly reports whether a leader's clock was bad when it began to lead.
+func (h *History) beganBadly(l Leadership) bool {
+	return slices.ContainsFunc(h.clockOf(l.Member), func(p piece) bool { return p.bad() && p.At <= l.From && l.From < p.to })
 }
 
 // hitsServer reports whether a fault concerns a server: noise on the network concerns all.

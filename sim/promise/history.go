@@ -43,6 +43,7 @@ type History struct {
 	Core      []string  // members that the last heal mended, and among themselves; empty: all
 
 	Stopped bool // it was ended before its time: its last moments owe nothing
+	API     bool // clients spoke the HTTP API; see FillIn
 
 	log *ledger // the commits as the checkers read them, once
 }

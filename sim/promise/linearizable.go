@@ -22,7 +22,11 @@ import (
 func jobsLinearizable(t *trial) {
 	c := &conversation{trial: t, byJob: map[string][]porcupine.Operation{}, definitions: definitions{}, mortal: map[string]bool{}}
 	for i := range t.Requests {
-		c.hear(&t.Requests[i])
+		r := t.Requests[i]
+		if t.API {
+			r = asTold(r)
+		}
+		c.hear(&r)
 	}
 	for _, name := range c.names {
 		if ops := c.byJob[name]; t.concerns(name) && !c.mortal[name] && len(ops) > 0 {

@@ -156,7 +156,11 @@ var mutants = map[string]mutant{
 		return true
 	}},
 	"a retry is early": {"retries-bounded", func(t *rapid.T, m *model) bool {
-		e := m.anyEvent(t, store.EventAttemptAssigned, func(e *orrerypb.Event) bool { return e.GetAttempt().GetN() > 1 })
+		e := m.anyEvent(t, store.EventAttemptAssigned, func(e *orrerypb.Event) bool {
+			a := m.ledger().attempt(wire.ToAttempt(e.GetAttempt()))
+			before := a.slotBefore()
+			return before != nil && before.over().term == a.assigned.term // of two leaders' stamps it does not follow
+		})
 		if e == nil {
 			return false
 		}

@@ -15,7 +15,7 @@ type Config struct {
 	Servers []string // all that vote, Self among them
 
 	HeartbeatEvery  time.Duration
-	ElectionTimeout netsim.Range  // drawn anew for each wait; Lo is also how long votes are denied after a word of a leader
+	ElectionTimeout netsim.Range  // drawn anew for each wait; Lo is how long a leader may be silent at its end
 	LeaseTimeout    time.Duration // a leader that no majority has answered for so long steps down
 	RetryWriteAfter time.Duration // after a failure of the disk
 
@@ -32,8 +32,8 @@ type Config struct {
 	broken knobs
 }
 
-// DefaultConfig is a Config without names. The leader's death is noticed after 400 to 800
-// ms and its successor has committed a first entry within about a second, so that a job
+// DefaultConfig is a Config without names. The leader's death is noticed after 400 to 1200
+// ms and its successor has committed a first entry within about as long, so that a job
 // that is due every second is late, never missed; a heartbeat that is lost, or late by
 // the 200 ms that TCP waits before it sends again, elects nobody.
 func DefaultConfig() Config {

@@ -71,16 +71,18 @@ func (n *Node) won(votes int) bool {
 	return true
 }
 
-// sheltered reports whether there is a leader that nobody has reason to replace.
-func (n *Node) sheltered() bool {
-	return n.role == leader || n.leader != "" && n.host.Now()-n.heardAt < n.cfg.ElectionTimeout.Lo
+// sheltered reports whether there is another leader that this server has not given up: as in
+// hashicorp/raft until its own patience is over, so that of three servers without a leader
+// it is the second to lose patience who is elected.
+func (n *Node) sheltered(from *peer) bool {
+	return n.role == leader || n.leader != "" && n.leader != from.name
 }
 
-// onVote answers a candidate, unless a leader was heard of lately: then a later term is
-// not even taken note of, or a server with a deaf link would unseat leaders for ever.
+// onVote answers a candidate, unless there is a leader: then a later term is not even taken
+// note of, or a server with a deaf link would unseat leaders for ever.
 func (n *Node) onVote(p *peer, m *message) {
 	if m.term > n.term {
-		if !m.force && n.sheltered() {
+		if !m.force && n.sheltered(p) {
 			n.host.Probe(probePreVoteSheltered)
 			return
 		}
@@ -105,7 +107,7 @@ func (n *Node) onVote(p *peer, m *message) {
 	if granted && n.vote != p.name {
 		n.vote = p.name
 		n.writeVote()
-		n.postpone()
+		n.heardAt = n.host.Now()
 	}
 	n.answer(p, message{kind: voteAnswer, term: n.term, yes: granted})
 	if granted {
@@ -212,6 +214,5 @@ func (n *Node) heed(p *peer, m *message) bool {
 		n.follow(m.term, p.name, "another leads")
 	}
 	n.heardAt = n.host.Now()
-	n.postpone()
 	return true
 }

@@ -62,6 +62,7 @@ func (n *Node) abdicate(why string) {
 	}
 	n.role, n.leader = follower, ""
 	n.note(Event{Kind: SteppedDown, Text: why})
+	n.heardAt = n.host.Now()
 	n.postpone()
 	if len(n.lead.proposals) > 0 {
 		n.host.Probe(probeProposalsOpen)

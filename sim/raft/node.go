@@ -34,8 +34,8 @@ type Node struct {
 
 	role       role
 	leader     string        // of term, "" while unknown
-	heardAt    time.Duration // from leader
-	electionAt time.Duration // ask for votes, unless a leader is heard before
+	heardAt    time.Duration // a leader, or whoever was given the vote
+	electionAt time.Duration // look whether to ask for votes
 	stopTimer  func()
 	onTimer    func()
 	forced     bool // candidate by the leader's own wish
@@ -92,6 +92,7 @@ func (n *Node) Start() {
 	if n.snap != nil {
 		n.restore()
 	}
+	n.heardAt = n.host.Now()
 	n.postpone()
 	n.arm(n.electionAt - n.host.Now())
 	n.settle()
@@ -154,7 +155,9 @@ func (n *Node) settle() {
 }
 
 // timeout is the one timer: the leader's heartbeat, or the others' patience. A follower
-// does not set it anew with each heartbeat it hears; it looks when it goes off.
+// does not set it anew with each heartbeat it hears; it looks when it goes off, and asks
+// for votes when it has heard nothing for the shortest time-out by then. hashicorp/raft does
+// so too, which is why silence is noticed after up to a half more than the longest one.
 func (n *Node) timeout() {
 	now := n.host.Now()
 	switch {
@@ -166,7 +169,9 @@ func (n *Node) timeout() {
 	default:
 		n.postpone()
 		n.arm(n.electionAt - now)
-		n.canvass()
+		if now-n.heardAt >= n.cfg.ElectionTimeout.Lo {
+			n.canvass()
+		}
 	}
 	n.settle()
 }
@@ -178,7 +183,7 @@ func (n *Node) arm(d time.Duration) {
 	n.stopTimer = n.host.After(d, n.onTimer)
 }
 
-// postpone draws how long to wait for a leader before asking for votes.
+// postpone draws how long to wait before looking whether to ask for votes.
 func (n *Node) postpone() {
 	n.electionAt = n.host.Now() + netsim.Between(n.chance, n.cfg.ElectionTimeout.Lo, n.cfg.ElectionTimeout.Hi)
 }

@@ -208,9 +208,49 @@ func TestALeaderShelters(t *testing.T) {
 	if s.Term() != 3 {
 		t.Fatalf("term %d: a candidate that nobody needs has raised it", s.Term())
 	}
+	s.host.now += time.Second // it has not looked yet whether the leader is silent
+	s.hears("s3", message{kind: preVote, term: 9})
+	s.written()
+	s.says()
 	s.hears("s3", message{kind: vote, term: 9, force: true})
 	s.written()
 	s.says("s3 vote answer 9 true")
+}
+
+func TestALeaderThatComesBackIsNotShelteredFromItself(t *testing.T) {
+	s := stageServer(t, votedFor(3, "s2"))
+	s.hears("s2", message{kind: appendEntries, term: 3})
+	s.written()
+	s.host.sent = nil
+	s.hears("s2", message{kind: preVote, term: 4})
+	s.says("s2 pre-vote answer 4 true")
+}
+
+// A follower looks now and then whether its leader is silent, and only then asks for votes.
+func TestSilenceIsNoticedWhenAFollowerLooks(t *testing.T) {
+	for name, c := range map[string]struct {
+		silent time.Duration
+		says   []string
+	}{
+		"just heard":          {0, nil},
+		"almost for too long": {399 * time.Millisecond, nil},
+		"for too long":        {400 * time.Millisecond, []string{"s2 pre-vote", "s3 pre-vote"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := stageServer(t)
+			s.host.now += time.Second
+			s.hears("s2", message{kind: appendEntries, term: 1})
+			s.written()
+			s.host.sent = nil
+			s.host.now += c.silent
+			s.electionAt = s.host.now
+			s.timeout()
+			s.says(c.says...)
+			if s.electionAt < s.host.now+400*time.Millisecond {
+				t.Errorf("it looks again after %v", s.electionAt-s.host.now)
+			}
+		})
+	}
 }
 
 func TestACandidateVotesForItselfDurablyFirst(t *testing.T) {

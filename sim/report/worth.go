@@ -52,6 +52,7 @@ var talks = map[string]talk{
 	"NotLeader":        {sessionFrames, ofFrames},
 	"ClientRequest":    {clientFrames, ofFrames},
 	"ClientReply":      {clientFrames, ofFrames},
+	"http":             {clientFrames, ofFrames}, // of a production agent, as "gossip" is too
 	"gossip":           {gossipPackets, ofGossip},
 	"raft":             {raftFrames, ofRaft},
 	"Committed":        {workFrames, ofReplication},

@@ -22,6 +22,9 @@ func drawScenario(t *rapid.T) *Scenario {
 	s.Lasts = drawnLasts
 	s.Starts = time.Unix(0, rapid.Int64Range(0, 5_000_000_000_000_000_000).Draw(t, "starts")).UTC()
 	s.Zone = drawZone(t)
+	if only := rapid.SliceOfNDistinct(rapid.SampledFrom(engines.now), 0, 2, rapid.ID).Draw(t, "engines"); len(only) > 0 {
+		s.Engines = Engines{Only: only, Why: rapid.StringMatching(`([!-~][ -~]{0,50}[!-~])?`).Draw(t, "why")}
+	}
 	s.Sets = rapid.SliceOfNDistinct(rapid.SampledFrom(sets.now), 0, 3, rapid.ID).Draw(t, "sets")
 	s.Network.Latency = drawRange(t, 0, time.Second)
 	drawEquipment(t, s)

@@ -28,13 +28,14 @@ func (t token) show() string {
 // line reads one line of a scenario, word by word. The first thing that is wrong sticks and all later reads return zero values, so
 // that whoever reads a line can do so straight down and look at the end.
 type line struct {
-	no   int
-	toks []token
-	pos  int
-	err  string // "" while all is well
+	no      int
+	toks    []token
+	comment string // at the end of the line, without its # sign and the blanks around it
+	pos     int
+	err     string // "" while all is well
 }
 
-// split cuts a line into tokens; a comment is dropped.
+// split cuts a line into tokens and a comment.
 func split(no int, text string) *line {
 	l := &line{no: no}
 	if !utf8.ValidString(text) {
@@ -48,6 +49,7 @@ func split(no int, text string) *line {
 	for text = skipBlanks(text); text != "" && text[0] != '#' && l.ok(); text = skipBlanks(text) {
 		text = l.take(text)
 	}
+	l.comment = strings.TrimSpace(strings.TrimPrefix(text, "#"))
 	return l
 }
 

@@ -187,7 +187,7 @@ func parseStart(text string) (time.Time, error) {
 func (p *parser) zone(l *line) { p.s.Zone = l.word("a time zone (such as Europe/Berlin)") }
 
 func (p *parser) engines(l *line) {
-	p.s.Engines = unique(l, list(l, func() Engine { return engines.read(l) }))
+	p.s.Engines = Engines{Only: unique(l, list(l, func() Engine { return engines.read(l) })), Why: l.comment, Line: l.no}
 }
 
 func (p *parser) sets(l *line) {

@@ -2,6 +2,7 @@ package scenario
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,7 @@ var alike = cmp.Options{
 	cmpopts.IgnoreFields(Tag{}, "Line"), cmpopts.IgnoreFields(Slots{}, "Line"), cmpopts.IgnoreFields(Job{}, "Line"),
 	cmpopts.IgnoreFields(Clients{}, "Line"), cmpopts.IgnoreFields(Step{}, "Line"), cmpopts.IgnoreFields(Fault{}, "Line"),
 	cmpopts.IgnoreFields(Promise{}, "Line"), cmpopts.IgnoreFields(Waiver{}, "Line"), cmpopts.IgnoreFields(Expect{}, "Line"),
-	cmpopts.IgnoreFields(Knob{}, "Line"), cmpopts.IgnoreFields(MustBreak{}, "Line"),
+	cmpopts.IgnoreFields(Knob{}, "Line"), cmpopts.IgnoreFields(MustBreak{}, "Line"), cmpopts.IgnoreFields(Engines{}, "Line"),
 }
 
 const preamble = "members 3 servers, 2 agents\nlasts 10m\njob report manually\njob backup manually\njob tick manually times 9\n"
@@ -190,6 +191,7 @@ seeds 3..9
 lasts 10m
 starts 2026-03-29T02:50:00+02:00
 zone Europe/Berlin
+engines live, sandbox   # the model's #1 has none
 set soak, smoke
 tag m4, m5 role=web disk=ssd
 slots m1, m4 2
@@ -212,7 +214,7 @@ must-break chain-once
 		Lasts:   10 * time.Minute,
 		Starts:  time.Date(2026, 3, 29, 0, 50, 0, 0, time.UTC),
 		Zone:    "Europe/Berlin",
-		Engines: []Engine{EngineModel},
+		Engines: Engines{Only: []Engine{EngineLive, EngineSandbox}, Why: "the model's #1 has none"},
 		Sets:    []string{"soak", "smoke"},
 		Tags: []Tag{
 			{Member: "m4", Key: "role", Value: "web"}, {Member: "m4", Key: "disk", Value: "ssd"},
@@ -239,6 +241,26 @@ must-break chain-once
 	}
 }
 
+func TestAScenarioIsForTheEnginesThatItNames(t *testing.T) {
+	tests := map[string][]Engine{
+		"":                        {EngineModel, EngineSandbox, EngineLive},
+		"engines model":           {EngineModel},
+		"engines sandbox, live #": {EngineSandbox, EngineLive},
+	}
+	for text, want := range tests {
+		s := mustParse(t, preamble+text)
+		var got []Engine
+		for _, e := range engines.now {
+			if s.Engines.Include(e) {
+				got = append(got, e)
+			}
+		}
+		if !slices.Equal(got, want) || s.Engines.Why != "" {
+			t.Errorf("%q is for %v because %q, want %v", text, got, s.Engines.Why, want)
+		}
+	}
+}
+
 func TestTheStartIsInUTCWhereverItWasWritten(t *testing.T) {
 	got := mustParse(t, "members 1 server\nlasts 1m\nstarts 2026-03-29T02:50:00+02:00").Starts
 	if want := time.Date(2026, 3, 29, 0, 50, 0, 0, time.UTC); got != want {
@@ -262,7 +284,6 @@ func TestWhatIsNotSaidHasADefault(t *testing.T) {
 		Lasts:   time.Minute,
 		Starts:  time.Date(2026, 1, 5, 0, 0, 0, 0, time.UTC),
 		Zone:    "UTC",
-		Engines: []Engine{EngineModel},
 		Network: Network{Latency: Range{time.Millisecond, 5 * time.Millisecond}},
 	}
 	if diff := cmp.Diff(want, got, alike); diff != "" {
@@ -307,7 +328,7 @@ func TestNearestWord(t *testing.T) {
 
 func TestACloneIsIndependent(t *testing.T) {
 	s := mustParse(t, whole(strings.Join([]string{
-		"members 3 servers, 2 agents", "lasts 10m", "set smoke", "job a manually", "tag m1 a=b", "slots m1 2", "clients 1 get", "at 1s run a",
+		"members 3 servers, 2 agents", "lasts 10m", "engines live", "set smoke", "job a manually", "tag m1 a=b", "slots m1 2", "clients 1 get", "at 1s run a",
 		"at 2s crash m1", "promise calm", `waive chain-once because "x"`, "expect probe p", "knob k", "must-break no-overlap",
 	}, "\n")))
 	before := string(Print(s))
@@ -316,7 +337,7 @@ func TestACloneIsIndependent(t *testing.T) {
 		t.Fatalf("the clone differs:\n%s", diff)
 	}
 	c.Sets[0] = "soak"
-	c.Engines[0], c.Tags[0].Key, c.Slots[0].N, c.Jobs[0].Name, c.Clients[0].N = "x", "x", 9, "x", 9
+	c.Engines.Only[0], c.Tags[0].Key, c.Slots[0].N, c.Jobs[0].Name, c.Clients[0].N = "x", "x", 9, "x", 9
 	c.Steps[0].Job, c.Faults[0].Verb, c.Promises[0].Name, c.Waivers[0].Because = "x", Pause, StatesAgree, "y"
 	c.Expects[0].Probe, c.Knobs[0].Name, c.MustBreaks[0].Promise = "x", "x", Calm
 	if after := string(Print(s)); after != before {

@@ -10,8 +10,8 @@ import (
 )
 
 // Print writes s so that Parse, given the result, returns a scenario equal to s but for line numbers. What was written in several
-// ways comes out in one: members before jobs, jobs before faults, defaults left out, comments gone but for the block at the top.
-// It is for scenarios that pass Check.
+// ways comes out in one: members before jobs, jobs before faults, defaults left out, comments gone but for the block at the top and
+// that on the line of engines. It is for scenarios that pass Check.
 func Print(s *Scenario) []byte {
 	var b bytes.Buffer
 	if s.About != "" {
@@ -63,13 +63,21 @@ func (s *Scenario) head() []row {
 	if s.Zone != defaultZone {
 		rows = append(rows, row{"zone", s.Zone})
 	}
-	if !slices.Equal(s.Engines, []Engine{EngineModel}) {
-		rows = append(rows, row{"engines", join(s.Engines)})
+	if len(s.Engines.Only) > 0 {
+		rows = append(rows, s.Engines.row())
 	}
 	if len(s.Sets) > 0 {
 		rows = append(rows, row{"set", join(s.Sets)})
 	}
 	return rows
+}
+
+// row is the line with its comment, which says why.
+func (e Engines) row() row {
+	if e.Why == "" {
+		return row{"engines", e.String()}
+	}
+	return row{"engines", e.String(), "# " + e.Why}
 }
 
 func showMembers(m Members) string {

@@ -24,7 +24,7 @@ type Scenario struct {
 	Lasts   time.Duration // virtual time from the start to the end
 	Starts  time.Time     // the wall clock of the world at its start, in UTC
 	Zone    string        // of jobs that name none; not checked here
-	Engines []Engine
+	Engines Engines
 	Sets    []string // the collections that it belongs to, such as smoke; empty for none
 
 	Tags    []Tag
@@ -130,10 +130,30 @@ var ops = vocabulary[Op]{
 // Engine is one way to run a scenario.
 type Engine string
 
-// EngineModel runs our components over models of raft, gossip, disk and processes.
-const EngineModel Engine = "model"
+// The model is our components over models of raft, gossip, disk and processes; the sandbox is the agent itself on a virtual machine;
+// live are real agents on this machine and its clock.
+const (
+	EngineModel   Engine = "model"
+	EngineSandbox Engine = "sandbox"
+	EngineLive    Engine = "live"
+)
 
-var engines = vocabulary[Engine]{kind: "engine", now: []Engine{EngineModel}, later: []Engine{"sandbox", "live"}}
+var engines = vocabulary[Engine]{kind: "engine", now: []Engine{EngineModel, EngineSandbox, EngineLive}}
+
+// Engines says which engines may run a scenario. The zero value is all there are.
+type Engines struct {
+	Only []Engine // these and no others, none twice; empty: all
+	Why  string   // the comment on the line, without its # sign; "" without one
+	Line int
+}
+
+// Include says whether an engine is among them.
+func (e Engines) Include(engine Engine) bool {
+	return len(e.Only) == 0 || slices.Contains(e.Only, engine)
+}
+
+// String lists them as a scenario does: model, live; "" for all there are.
+func (e Engines) String() string { return join(e.Only) }
 
 // sets is the collections of scenarios that are run together. Smoke is for each change, faults has each fault in some scenario, and
 // soak is for who has hours.
@@ -159,7 +179,6 @@ func blank(name string) *Scenario {
 		Seeds:   Seeds{First: 1, Last: 1},
 		Starts:  defaultStarts,
 		Zone:    defaultZone,
-		Engines: []Engine{EngineModel},
 		Network: Network{Latency: defaultLatency},
 	}
 }
@@ -168,7 +187,7 @@ func blank(name string) *Scenario {
 // clients, the targets of a fault, the parents of a job) is shared by both: replace it, do not write into it.
 func (s *Scenario) Clone() *Scenario {
 	c := *s
-	c.Engines = slices.Clone(s.Engines)
+	c.Engines.Only = slices.Clone(s.Engines.Only)
 	c.Sets = slices.Clone(s.Sets)
 	c.Tags = slices.Clone(s.Tags)
 	c.Slots = slices.Clone(s.Slots)

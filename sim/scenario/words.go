@@ -7,12 +7,10 @@ import (
 	"strings"
 )
 
-// vocabulary is a closed list of words of one kind: those understood now, and those that a later release will understand, which
-// deserve a better answer than a misspelling.
+// vocabulary is a closed list of words of one kind.
 type vocabulary[T ~string] struct {
-	kind  string // what the words are: "verb", "promise"
-	now   []T
-	later []T
+	kind string // what the words are: "verb", "promise"
+	now  []T
 }
 
 func (v vocabulary[T]) has(word string) bool { return slices.Contains(v.now, T(word)) }
@@ -28,9 +26,6 @@ func (v vocabulary[T]) read(l *line) T {
 
 // refusal says why word is not understood.
 func (v vocabulary[T]) refusal(word string) string {
-	if slices.Contains(v.later, T(word)) {
-		return fmt.Sprintf("%s %q is not in this release; understood are %s", v.kind, word, v.list())
-	}
 	return fmt.Sprintf("unknown %s %s%s (understood are %s)", v.kind, quote(word), didYouMean(word, v.now), v.list())
 }
 

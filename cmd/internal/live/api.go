@@ -32,43 +32,51 @@ func (m *Member) Call(ctx context.Context, method, path string, body, answer any
 
 // CallWith is Call with headers, and returns those of the answer.
 func (m *Member) CallWith(ctx context.Context, method, path string, header http.Header, body, answer any) (http.Header, error) {
-	var sent io.Reader
+	var sent []byte
 	if body != nil {
 		text, err := json.Marshal(body)
 		if err != nil {
 			return nil, err
 		}
-		sent = bytes.NewReader(text)
+		sent, header = text, header.Clone()
+		if header == nil {
+			header = http.Header{}
+		}
+		header.Set("Content-Type", "application/json")
 	}
-	r, err := http.NewRequestWithContext(ctx, method, m.URL()+path, sent)
+	status, answered, text, err := m.Exchange(ctx, method, path, header, sent)
 	if err != nil {
-		return nil, err
+		return answered, err
+	}
+	if status/100 != 2 {
+		return answered, StatusError{status, strings.TrimSpace(string(text))}
+	}
+	if answer == nil {
+		return answered, nil
+	}
+	if err := json.Unmarshal(text, answer); err != nil {
+		return answered, fmt.Errorf("%s %s: %w", method, path, err)
+	}
+	return answered, nil
+}
+
+// Exchange sends a request to the member's API as it is, and returns what was answered. An
+// error says that nothing is known of what came of it.
+func (m *Member) Exchange(ctx context.Context, method, path string, header http.Header, body []byte) (status int, answered http.Header, text []byte, err error) {
+	r, err := http.NewRequestWithContext(ctx, method, m.URL()+path, bytes.NewReader(body))
+	if err != nil {
+		return 0, nil, nil, err
 	}
 	for name, values := range header {
 		r.Header[name] = values
 	}
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
 	response, err := m.cluster.client.Do(r)
 	if err != nil {
-		return nil, err
+		return 0, nil, nil, err
 	}
 	defer response.Body.Close()
-	text, err := io.ReadAll(response.Body)
-	if err != nil {
-		return response.Header, err
-	}
-	if response.StatusCode/100 != 2 {
-		return response.Header, StatusError{response.StatusCode, strings.TrimSpace(string(text))}
-	}
-	if answer == nil {
-		return response.Header, nil
-	}
-	if err := json.Unmarshal(text, answer); err != nil {
-		return response.Header, fmt.Errorf("%s %s: %w", method, path, err)
-	}
-	return response.Header, nil
+	text, err = io.ReadAll(response.Body)
+	return response.StatusCode, response.Header, text, err
 }
 
 // LeaderSeen is whom the member calls the leader; "": nobody.

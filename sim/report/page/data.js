@@ -6,8 +6,8 @@
 // Moments are microseconds of virtual time. A row is the place of an event in the columns,
 // a step its number in the trace: they differ where events were left out.
 
-const KIND = { delivered: 1, sent: 2, arrived: 3, dropped: 4, emitted: 5, noted: 6, faulted: 7, told: 8 };
-const KIND_WORDS = ["", "delivered", "sent", "arrived", "dropped", "told by an actor", "noted", "fault", "client"];
+const KIND = { delivered: 1, sent: 2, arrived: 3, dropped: 4, emitted: 5, noted: 6, faulted: 7, told: 8, said: 9 };
+const KIND_WORDS = ["", "delivered", "sent", "arrived", "dropped", "told by an actor", "noted", "fault", "client", "printed"];
 const FAMILY = { none: 0, raft: 1, gossip: 2, session: 3, work: 4, client: 5 };
 const FAMILIES = 6;
 const OUTCOMES = ["running", "succeeded", "failed", "lost", "cancelled", "skipped"];

@@ -4,17 +4,15 @@ package engine
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"orrery"
 	"orrery/cmd/internal/api"
 	"orrery/cmd/internal/live"
+	"orrery/cmd/internal/question"
 	"orrery/netsim"
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
@@ -46,13 +44,16 @@ func (w *world) newClient(name string, timeout time.Duration) *client {
 func (c *client) ask(r *orrerypb.Request, patience time.Duration) *orrerypb.Response {
 	w := c.world
 	c.asked++
-	key := fmt.Sprintf("%s-%d", c.name, c.asked)
-	r.RequestId, r.IssuedNs = requestID(key), time.Now().UnixNano()
+	r.RequestId, r.IssuedNs = question.RequestID(fmt.Sprintf("%s-%d", c.name, c.asked)), time.Now().UnixNano()
+	q, err := question.Of(r, c.of)
+	if err != nil {
+		panic("engine: " + err.Error())
+	}
 	h := &promise.Request{Client: c.name, Request: r, Sent: w.now(), Answered: -1}
 	for until := w.now() + patience; ; {
 		m := w.some(c.chance)
 		h.Tries, h.Member = h.Tries+1, m.Name
-		response, err := c.try(m, r, key)
+		response, err := c.try(m, q)
 		code := orrery.Code(response.GetAnswer().GetCode())
 		if err != nil || code == orrery.Unknown {
 			h.Doubtful = true
@@ -71,122 +72,15 @@ func (c *client) ask(r *orrerypb.Request, patience time.Duration) *orrerypb.Resp
 	return h.Response
 }
 
-// requestID is what the log has of a key that nobody in particular sent.
-func requestID(key string) string { return "api/anonymous/" + key }
-
 // try asks one member once. The error says that nothing is known of what came of it.
-func (c *client) try(m *live.Member, r *orrerypb.Request, key string) (*orrerypb.Response, error) {
+func (c *client) try(m *live.Member, q question.Question) (*orrerypb.Response, error) {
 	ctx, cancel := context.WithTimeout(c.world.ctx, c.timeout)
 	defer cancel()
-	q := c.question(r)
-	header := http.Header{}
-	if q.method != "GET" {
-		header.Set("Idempotency-Key", key)
-		header.Set("X-Orrery-Issued", time.Unix(0, r.GetIssuedNs()).UTC().Format(time.RFC3339Nano))
-	}
-	answered, err := m.CallWith(ctx, q.method, q.path, header, q.body, q.answer)
-	var status live.StatusError
-	if errors.As(err, &status) {
-		return refused(status), nil
-	}
+	status, header, body, err := m.Exchange(ctx, q.Method, q.Path, q.Header, q.Body)
 	if err != nil {
 		return nil, err
 	}
-	response := &orrerypb.Response{Answer: &orrerypb.Answer{}}
-	q.read(response)
-	index, _ := strconv.ParseUint(answered.Get("X-Orrery-Index"), 10, 64) // absent where nothing was changed
-	response.Index, response.Answer.Index = index, index
-	response.Answer.Execution, _ = strconv.ParseUint(answered.Get("X-Orrery-Execution"), 10, 64)
-	response.Total, _ = strconv.ParseUint(answered.Get("X-Total-Count"), 10, 64)
-	return response, nil
-}
-
-// refused is an answer that is none of success.
-func refused(s live.StatusError) *orrerypb.Response {
-	code := orrery.Internal
-	switch s.Status {
-	case http.StatusBadRequest:
-		code = orrery.Invalid
-	case http.StatusNotFound:
-		code = orrery.NotFound
-	case http.StatusConflict, http.StatusPreconditionFailed:
-		code = orrery.Conflict
-	case http.StatusServiceUnavailable, http.StatusTooManyRequests:
-		code = orrery.Unavailable
-	case http.StatusGatewayTimeout:
-		code = orrery.Unknown
-	}
-	return &orrerypb.Response{Answer: &orrerypb.Answer{Code: string(code), Text: s.Text}}
-}
-
-// asHTTP is a request as a client of the API makes it.
-type asHTTP struct {
-	method, path string
-	body, answer any
-	read         func(*orrerypb.Response) // takes what was answered
-}
-
-func (c *client) question(r *orrerypb.Request) asHTTP {
-	var job api.Job
-	var jobs []api.Job
-	changed := func(response *orrerypb.Response) {
-		response.Answer.Changed, response.Answer.Version = true, job.Version
-	}
-	seen := func(response *orrerypb.Response) { response.Jobs = views([]api.Job{job}) }
-	done := func(response *orrerypb.Response) { response.Answer.Changed = true }
-	switch b := r.GetBody().(type) {
-	case *orrerypb.Request_PutJob:
-		return asHTTP{"POST", "/v1/jobs", api.FromWords(wire.ToJob(b.PutJob.GetJob())), &job, changed}
-	case *orrerypb.Request_DeleteJob:
-		return asHTTP{"DELETE", "/v1/jobs/" + b.DeleteJob.GetName(), nil, &job, changed}
-	case *orrerypb.Request_Toggle:
-		return asHTTP{"POST", "/v1/jobs/" + b.Toggle.GetName() + "/toggle", nil, &job, changed}
-	case *orrerypb.Request_Run:
-		return asHTTP{"POST", "/v1/jobs/" + b.Run.GetName() + "/run", nil, nil, done}
-	case *orrerypb.Request_ClearHistory:
-		return asHTTP{"DELETE", "/v1/jobs/" + b.ClearHistory.GetName() + "/executions", nil, nil, done}
-	case *orrerypb.Request_Cancel:
-		return asHTTP{"POST", "/v1/jobs/" + c.of + "/executions/" + strconv.FormatUint(b.Cancel.GetExecution(), 10) + "/cancel", nil, nil, done}
-	case *orrerypb.Request_Pause:
-		path := "/v1/unpause"
-		if b.Pause.GetPaused() {
-			path = "/v1/pause"
-		}
-		return asHTTP{"POST", path, nil, nil, done}
-	case *orrerypb.Request_Config:
-		return asHTTP{"PUT", "/v1/cluster/config", api.FromConfig(wire.ToConfig(b.Config.GetConfig())), nil, done}
-	case *orrerypb.Request_GetJob:
-		return asHTTP{"GET", "/v1/jobs/" + b.GetJob.GetName() + consistent(b.GetJob.GetConsistent(), "?"), nil, &job, seen}
-	case *orrerypb.Request_ListJobs:
-		path := fmt.Sprintf("/v1/jobs?_sort=name&_start=0&_end=%d", b.ListJobs.GetLimit())
-		return asHTTP{"GET", path + consistent(b.ListJobs.GetConsistent(), "&"), nil, &jobs,
-			func(response *orrerypb.Response) { response.Jobs = views(jobs) }}
-	}
-	panic(fmt.Sprintf("engine: nobody asks for %T over HTTP", r.GetBody()))
-}
-
-func consistent(yes bool, before string) string {
-	if yes {
-		return before + "consistent=true"
-	}
-	return ""
-}
-
-// views are jobs as the judges read them. What the API does not tell is zero.
-func views(jobs []api.Job) []*orrerypb.JobView {
-	all := make([]*orrerypb.JobView, len(jobs))
-	for i, j := range jobs {
-		word, err := j.Words(orrery.ClusterConfig{})
-		if err != nil {
-			word = orrery.Job{Name: j.Name, Description: "no words: " + err.Error()} // which no client wrote
-		}
-		word.Disabled = false // it is of the state
-		all[i] = &orrerypb.JobView{
-			Record: &orrerypb.JobRecord{Version: j.Version, Job: wire.FromJob(word)},
-			State:  &orrerypb.JobState{Name: j.Name, Version: j.Version, Disabled: j.Disabled},
-		}
-	}
-	return all
+	return q.Answer(status, header, body)
 }
 
 // setUp writes the settings of the cluster and the jobs of the scenario, parents first.

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"hash/crc64"
 	"slices"
-	"strings"
 	"time"
 
 	"orrery"
@@ -207,49 +206,13 @@ func (w *world) fillIn() {
 		p.UID, p.Exclusive = x.uid, x.exclusive
 		l.reconcile(w, p)
 	}
-	h.Requests = append(h.Requests, membersOwn(h)...)
-	for i := range h.Requests {
-		r := &h.Requests[i]
-		answer, told := l.answers[r.Request.GetRequestId()], r.Response.GetAnswer()
-		if told == nil || told.GetCode() != "" || answer == nil {
-			continue
-		}
-		told.Uid, told.Changed = answer.GetUid(), answer.GetChanged()
-		if told.GetVersion() == 0 {
-			told.Version = answer.GetVersion()
-		}
-		if told.GetExecution() == 0 {
-			told.Execution = answer.GetExecution()
-		}
-		if told.GetIndex() == 0 {
-			told.Index = answer.GetIndex()
-		}
-	}
+	h.FillIn()
 }
 
-// membersOwn are the requests that agents made for their operators: what is configured on
-// whoever leads becomes a setting of the cluster.
-func membersOwn(h *promise.History) (own []promise.Request) {
-	for _, c := range h.Commits {
-		for _, command := range c.Entry.GetCommands() {
-			set := command.GetSetClusterConfig()
-			member, _, _ := strings.Cut(command.GetRequestId(), "/")
-			if set == nil || !slices.ContainsFunc(h.Members, func(m promise.Member) bool { return m.Name == member }) {
-				continue
-			}
-			own = append(own, promise.Request{Client: member, Member: member, Answered: -1, Tries: 1, Request: &orrerypb.Request{
-				RequestId: command.GetRequestId(), Body: &orrerypb.Request_Config{Config: set},
-			}})
-		}
-	}
-	return own
-}
-
-// said is what the log says of executions, results and answers.
+// said is what the log says of executions and results.
 type said struct {
 	executions map[uint64]ofExecution
 	results    map[uint64]*orrerypb.Result // the first that was committed, by fence
-	answers    map[string]*orrerypb.Answer // by request: the one with an effect, or the first
 	writes     map[string]int              // bytes that processes write, by the scenario's jobs
 }
 
@@ -259,7 +222,7 @@ type ofExecution struct {
 }
 
 func readSaid(h *promise.History) said {
-	l := said{map[uint64]ofExecution{}, map[uint64]*orrerypb.Result{}, map[string]*orrerypb.Answer{}, map[string]int{}}
+	l := said{map[uint64]ofExecution{}, map[uint64]*orrerypb.Result{}, map[string]int{}}
 	type version struct{ uid, number uint64 }
 	exclusive := map[version]bool{}
 	last := map[uint64]bool{} // by uid
@@ -268,11 +231,6 @@ func readSaid(h *promise.History) said {
 			continue
 		}
 		for i, command := range c.Entry.GetCommands() {
-			if id := command.GetRequestId(); id != "" {
-				if known := l.answers[id]; known == nil || c.Answers[i].GetChanged() && !known.GetChanged() {
-					l.answers[id] = c.Answers[i]
-				}
-			}
 			if put := command.GetPutJob(); put != nil && c.Answers[i].GetChanged() {
 				v := version{c.Answers[i].GetUid(), c.Answers[i].GetVersion()}
 				job := wire.ToJob(put.GetJob())
@@ -367,29 +325,8 @@ func (w *world) result() *sim.Result {
 			r.Verdicts = append(r.Verdicts, promise.Verdict{Promise: p.Name, Notes: []string{"the whole of it: " + why}})
 			continue
 		}
-		of := h
-		if p.Name == "jobs-linearizable" {
-			of = asTold(h)
-		}
-		r.Verdicts = append(r.Verdicts, p.Check(of, sim.Params(w.scenario, p.Name)))
+		r.Verdicts = append(r.Verdicts, p.Check(h, sim.Params(w.scenario, p.Name)))
 	}
 	r.Kept = !slices.ContainsFunc(r.Verdicts, func(v promise.Verdict) bool { return !v.Kept() })
 	return r
-}
-
-// asTold is the history as clients of the API know it, who are never told the number of a
-// job.
-func asTold(h *promise.History) *promise.History {
-	told := *h
-	told.Requests = slices.Clone(h.Requests)
-	for i := range told.Requests {
-		r := &told.Requests[i]
-		if r.Response.GetAnswer().GetUid() != 0 {
-			r.Response = &orrerypb.Response{
-				Answer: &orrerypb.Answer{Code: r.Response.Answer.Code, Version: r.Response.Answer.Version, Changed: r.Response.Answer.Changed},
-				Jobs:   r.Response.Jobs, Total: r.Response.Total,
-			}
-		}
-	}
-	return &told
 }
