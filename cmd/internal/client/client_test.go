@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"orrery"
 	"orrery/cmd/internal/api"
 	"orrery/cmd/internal/httpapi"
+	"orrery/cmd/internal/network/networktest"
 )
 
 const patience = 30 * time.Second
@@ -116,12 +116,7 @@ func TestErrorsHaveTheCodeOfTheirStatus(t *testing.T) {
 }
 
 func TestPatienceEnds(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	l.Close() // nobody answers there
-	c, err := New(Config{Address: l.Addr().String(), Patience: 300 * time.Millisecond})
+	c, err := New(Config{Address: networktest.Address(t), Patience: 300 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -55,6 +55,7 @@ type Client struct {
 	ctx    context.Context // ends with Close
 	cancel context.CancelFunc
 	over   chan struct{} // closed when nothing is delivered any more
+	reach  func(ctx context.Context) (*link, error)
 
 	conn *link // of run alone, once it runs
 
@@ -93,10 +94,16 @@ type link struct {
 // Open finds the member's supervisor, or starts one, and says what it holds. Nothing is
 // delivered before Begin.
 func Open(ctx context.Context, cfg Config) (*Client, []actors.ProcessFound, error) {
+	return open(ctx, cfg, (*Client).connect)
+}
+
+// open is Open by a way of its own to reach a supervisor.
+func open(ctx context.Context, cfg Config, reach func(c *Client, ctx context.Context) (*link, error)) (*Client, []actors.ProcessFound, error) {
 	c := &Client{cfg: cfg, over: make(chan struct{}), wants: map[orrery.Fence]*want{}, wake: make(chan struct{}, 1)}
+	c.reach = func(ctx context.Context) (*link, error) { return reach(c, ctx) }
 	c.spool = spool.Open(filepath.Join(cfg.Dir, spoolDir), c.Running)
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	conn, err := c.connect(ctx)
+	conn, err := c.reach(ctx)
 	if err != nil {
 		c.cancel()
 		return nil, nil, fmt.Errorf("open executor: %w", err)
@@ -183,6 +190,9 @@ func (c *Client) Start(p actors.StartProcess) {
 	defer c.mu.Unlock()
 	_, fence := wire.ToAttempt(p.Run.GetAttempt())
 	w := c.want(fence)
+	if w.run != nil {
+		return // a supervisor that came after might not know it
+	}
 	w.run, w.runs = p.Run, true
 	w.start = &supervisorpb.Start{Run: p.Run, Leased: p.Leased, TimeoutNs: int64(p.Timeout), GraceNs: int64(p.Grace)}
 	c.say(fence)
@@ -293,7 +303,7 @@ func (c *Client) run() {
 		}
 		c.cfg.Log.Warn("the supervisor is gone; another is started", "dir", c.cfg.Dir)
 		for {
-			conn, err := c.connect(c.ctx)
+			conn, err := c.reach(c.ctx)
 			if err == nil {
 				c.conn = conn
 				c.takeUp(conn)
@@ -394,8 +404,9 @@ func (c *Client) takeUp(conn *link) {
 		case h == nil && w.runs:
 			lost := wire.FromResult(orrery.Result{Reason: orrery.ReasonRestarted, Finished: time.Now().Round(0)})
 			ends = append(ends, &supervisorpb.Held{Run: w.run, Ended: lost})
-		case h == nil:
+		case h == nil && (w.forget || !w.told):
 			delete(c.wants, fence)
+		case h == nil: // its end was told, and is not to come again
 		case h.GetEnded() == nil:
 			c.say(fence)
 		case w.forget:

@@ -66,13 +66,14 @@ type exit struct {
 	why  string // when the code does not say it; becomes part of the output
 }
 
-// output takes what an attempt writes: all of it for the spool, the end for the result.
+// output takes what an attempt writes: all of it for the spool, the end for the result, in
+// one order for both.
 type output struct {
-	spool *spool.Writer
 	brief bool // what fits into the record need not be in the spool
 
-	mu   sync.Mutex
-	tail *spool.Tail
+	mu    sync.Mutex
+	spool *spool.Writer
+	tail  *spool.Tail
 }
 
 func newOutput(dir *spool.Dir, id orrery.AttemptID, run *orrerypb.RunAttempt) *output {
@@ -80,21 +81,19 @@ func newOutput(dir *spool.Dir, id orrery.AttemptID, run *orrerypb.RunAttempt) *o
 }
 
 func (o *output) write(stream spool.Stream, p []byte) {
-	o.keep(p)
-	o.spool.Write(stream, p)
-}
-
-func (o *output) keep(p []byte) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	_, _ = o.tail.Write(p)
+	o.spool.Write(stream, p)
 }
 
 // writeAll takes the whole output at once. What fits into the record of the attempt makes
 // no file: most HTTP calls are answered in a few words, thousands a second.
 func (o *output) writeAll(p []byte) {
 	if o.brief && len(p) <= orrery.MaxOutputTail {
-		o.keep(p)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		_, _ = o.tail.Write(p)
 		return
 	}
 	o.write(spool.Stdout, p)

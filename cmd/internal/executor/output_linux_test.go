@@ -35,6 +35,22 @@ func TestOutputIsFollowedWhileItIsWritten(t *testing.T) {
 	}
 }
 
+// What comes by two pipes at once has no order of its own: it is given one.
+func TestRecordAndSpoolAgree(t *testing.T) {
+	m := newMember(t)
+	r := m.run(startOf(1, "i=0; while [ $i -lt 400 ]; do echo out $i; echo err $i >&2; i=$((i+1)); done"))
+	var all []byte
+	if _, err := m.Spool().Read(idOf(1), spool.Any, 0, func(r spool.Record) error {
+		all = append(all, r.Data...)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if tail := all[max(0, len(all)-orrery.MaxChainOutput):]; !bytes.Equal(tail, r.Output) {
+		t.Errorf("the record says\n%s\nand the spool\n%s", r.Output, all)
+	}
+}
+
 func TestHugeOutputIsBounded(t *testing.T) {
 	dir := t.TempDir()
 	t.Cleanup(func() { stopSupervisor(t, dir) })

@@ -17,6 +17,7 @@ import (
 
 	"orrery/actors"
 	"orrery/proto/orrerypb"
+	"orrery/store"
 )
 
 // Config is what a host is told.
@@ -29,6 +30,11 @@ type Config struct {
 
 	// Emit hears what actors tell the outside. It must not block.
 	Emit func(actor string, event any)
+
+	// Chance and Knob answer those of the actors, in a simulation; nil is always false. They
+	// are called by several goroutines.
+	Chance func(what string) bool
+	Knob   func(name string) bool
 
 	// Failed hears once of the first bug that an actor met. No actor goes on after it.
 	Failed func(err error)
@@ -156,7 +162,11 @@ type guarded struct {
 func (g guarded) Receive(msg any) {
 	defer func() {
 		if bug := recover(); bug != nil {
-			g.host.failed(fmt.Errorf("actor %s met a bug on %T: %v\n%s", g.name, msg, bug, debug.Stack()))
+			if old, ok := bug.(store.TooOld); ok {
+				g.host.failed(old)
+			} else {
+				g.host.failed(fmt.Errorf("actor %s met a bug on %T: %v\n%s", g.name, msg, bug, debug.Stack()))
+			}
 			panic(bug)
 		}
 	}()
@@ -202,5 +212,10 @@ func (e *env) After(d time.Duration, msg any) (stop func()) {
 
 func (e *env) Emit(event any) { e.host.cfg.Emit(e.actor, event) }
 
-func (e *env) Chance(string) bool { return false }
-func (e *env) Knob(string) bool   { return false }
+func (e *env) Chance(what string) bool {
+	return e.host.cfg.Chance != nil && e.host.cfg.Chance(what)
+}
+
+func (e *env) Knob(name string) bool {
+	return e.host.cfg.Knob != nil && e.host.cfg.Knob(name)
+}

@@ -10,6 +10,7 @@ import (
 
 	"orrery/actors"
 	"orrery/cmd/internal/host"
+	wire "orrery/proto"
 	"orrery/proto/orrerypb"
 	"orrery/store"
 )
@@ -42,6 +43,19 @@ func ports() actors.Ports {
 		Disk: noDisk{}, Supervisor: noSupervisor{}, Membership: noMembership{},
 		Roster: actors.RosterBoot{Member: actors.Member{Name: "a", Incarnation: 7}},
 	}
+}
+
+// serverPorts are those of a server without a log.
+func serverPorts(t *testing.T) actors.Ports {
+	p := ports()
+	p.Server, p.Log, p.Notify = true, &noLog{}, noNotify{}
+	state, err := store.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { state.Close() })
+	p.State = state
+	return p
 }
 
 func within[T any](t *testing.T, c <-chan T, what string) T {
@@ -120,15 +134,7 @@ func TestABugEndsTheMemberOnce(t *testing.T) {
 
 func TestOrderOfOneSender(t *testing.T) {
 	h, o := newHost(t)
-	p := ports()
-	p.Server, p.Log, p.Notify = true, &noLog{}, noNotify{}
-	state, err := store.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { state.Close() })
-	p.State = state
-	if err := h.Start(p); err != nil {
+	if err := h.Start(serverPorts(t)); err != nil {
 		t.Fatal(err)
 	}
 	const n = 500
@@ -144,6 +150,22 @@ func TestOrderOfOneSender(t *testing.T) {
 		default:
 			t.Fatalf("unexpected event %T", e)
 		}
+	}
+}
+
+// A server that is older than what the log asks for has no bug, and does not say so.
+func TestAServerThatIsTooOldSaysSo(t *testing.T) {
+	h, o := newHost(t)
+	if err := h.Start(serverPorts(t)); err != nil {
+		t.Fatal(err)
+	}
+	entry, err := wire.EncodeEntry(&orrerypb.Entry{Term: 1, NeedsVersion: store.Version + 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Post(actors.StoreName, store.Committed{Index: 1, Term: 1, Entry: entry})
+	if err := within(t, o.failed, "failure"); strings.Contains(err.Error(), "bug") || !strings.Contains(err.Error(), "this server offers") {
+		t.Errorf("it failed with %q, want what the entry needs and what the server offers", err)
 	}
 }
 

@@ -22,6 +22,7 @@ import (
 // Our headers.
 const (
 	headerIndex     = "X-Orrery-Index"     // of the log: what the answer reflects
+	headerVersion   = "X-Orrery-Version"   // of a job that the write made; the job that is shown may be newer
 	headerExecution = "X-Orrery-Execution" // that a run made
 	headerOutcome   = "X-Orrery-Outcome"   // of a run that was waited for
 	headerKey       = "Idempotency-Key"    // a write with the same has one effect

@@ -216,11 +216,7 @@ func (a *API) clearHistory(c *call) error {
 	if err != nil {
 		return err
 	}
-	view, err := c.jobAfter(name, answer.GetIndex())
-	if err != nil {
-		return err
-	}
-	return c.showJob(http.StatusOK, view)
+	return c.showAfter(http.StatusOK, answer.GetIndex(), written(&orrerypb.Job{Name: name}, answer))
 }
 
 func (a *API) cancelExecution(c *call) error {

@@ -30,6 +30,16 @@ func (c *call) job(name string) (*orrerypb.JobView, error) {
 	return view, err
 }
 
+// toChange reads a job that a write is for. One that this member does not know may be newer
+// than its state, and then the leader does.
+func (c *call) toChange(name string) (*orrerypb.JobView, error) {
+	view, err := c.job(name)
+	if orrery.CodeOf(err) == orrery.NotFound {
+		view, _, err = c.api.readJob(c.r.Context(), name, true)
+	}
+	return view, err
+}
+
 func (a *API) readJob(ctx context.Context, name string, consistent bool) (*orrerypb.JobView, *orrerypb.Response, error) {
 	response, err := a.ask(ctx, &orrerypb.Request{Body: &orrerypb.Request_GetJob{GetJob: &orrerypb.GetJobRequest{Name: name, Consistent: consistent}}})
 	if err != nil {
@@ -39,20 +49,42 @@ func (a *API) readJob(ctx context.Context, name string, consistent bool) (*orrer
 }
 
 // jobAfter reads a job as it is since a write. A member that follows may be a moment
-// behind; if it stays so the leader is asked.
-func (c *call) jobAfter(name string, index uint64) (*orrerypb.JobView, error) {
-	for wait := time.Millisecond; wait < 64*time.Millisecond; wait *= 2 {
-		view, response, err := c.api.readJob(c.r.Context(), name, false)
-		if response.GetIndex() >= index {
-			return view, err
-		}
-		if err != nil && orrery.CodeOf(err) != orrery.NotFound {
-			return nil, err
-		}
+// behind; if it stays so the leader is asked. The write was done whatever the job is now:
+// one that is gone is shown as known, and where nobody can say the error is Unknown.
+func (c *call) jobAfter(index uint64, known *orrerypb.JobView) (*orrerypb.JobView, error) {
+	name, wait := known.GetState().GetName(), time.Millisecond
+	view, response, err := c.api.readJob(c.r.Context(), name, false)
+	for ; response.GetIndex() < index && (err == nil || orrery.CodeOf(err) == orrery.NotFound) && wait < 64*time.Millisecond; wait *= 2 {
 		time.Sleep(wait)
+		view, response, err = c.api.readJob(c.r.Context(), name, false)
 	}
-	view, _, err := c.api.readJob(c.r.Context(), name, true)
-	return view, err
+	if response.GetIndex() < index {
+		view, _, err = c.api.readJob(c.r.Context(), name, true)
+	}
+	switch {
+	case orrery.CodeOf(err) == orrery.NotFound:
+		return known, nil
+	case err != nil:
+		return nil, orrery.Errorf(orrery.Unknown, "it was done, but what job %q is now cannot be read: %v", name, err)
+	}
+	return view, nil
+}
+
+// showAfter answers a write with the job as it is since.
+func (c *call) showAfter(status int, index uint64, known *orrerypb.JobView) error {
+	view, err := c.jobAfter(index, known)
+	if err != nil {
+		return err
+	}
+	return c.showJob(status, view)
+}
+
+// written is what is known of a job from the write alone.
+func written(job *orrerypb.Job, a *orrerypb.Answer) *orrerypb.JobView {
+	return &orrerypb.JobView{
+		Record: &orrerypb.JobRecord{Version: a.GetVersion(), Job: job},
+		State:  &orrerypb.JobState{Name: job.GetName(), Version: a.GetVersion(), Disabled: job.GetDisabled()},
+	}
 }
 
 // showJob answers with a job.
@@ -190,13 +222,9 @@ func (a *API) putJob(c *call) error {
 			return err
 		}
 	}
-	c.execution(answer)
-	view, err := c.jobAfter(job.Name, answer.GetIndex())
-	if err != nil {
-		return err
-	}
+	c.made(answer)
 	c.w.Header().Set("Location", "/v1/jobs/"+url.PathEscape(job.Name))
-	return c.showJob(http.StatusCreated, view)
+	return c.showAfter(http.StatusCreated, answer.GetIndex(), written(put.Job, answer))
 }
 
 // words is a job in the words, if a member may ever run it.
@@ -275,11 +303,12 @@ func (a *API) deleteJob(c *call) error {
 	if err != nil {
 		return err
 	}
-	view, err := c.job(name)
+	view, err := c.toChange(name)
 	if err != nil && !(c.r.Header.Get(headerKey) != "" && orrery.CodeOf(err) == orrery.NotFound) {
 		return err // with a key, it may have been deleted by the request that this one repeats
 	}
-	_, err = c.write("", deleteRequest(name, check))
+	answer, err := c.write("", deleteRequest(name, check))
+	c.made(answer)
 	switch {
 	case err == nil && view == nil:
 		return c.json(http.StatusOK, api.Job{ID: name, Name: name})
@@ -310,12 +339,9 @@ func (a *API) toggleJob(c *call) error {
 	if err != nil {
 		return matched(err, check)
 	}
-	view, err := c.jobAfter(name, answer.GetIndex())
-	if err != nil {
-		return err
-	}
+	c.made(answer)
 	c.w.Header().Set("Location", c.r.RequestURI)
-	return c.showJob(http.StatusOK, view)
+	return c.showAfter(http.StatusOK, answer.GetIndex(), written(&orrerypb.Job{Name: name}, answer))
 }
 
 func runRequest(job string) *orrerypb.Request {
@@ -332,7 +358,7 @@ func (a *API) runJob(c *call) error {
 	if err != nil {
 		return err
 	}
-	before, err := c.job(name) // it may be gone when it has run: ephemeral
+	before, err := c.toChange(name) // it may be gone when it has run: ephemeral
 	if err != nil {
 		return err
 	}
@@ -340,22 +366,25 @@ func (a *API) runJob(c *call) error {
 	if err != nil {
 		return err
 	}
-	c.execution(answer)
+	c.made(answer)
 	if wait > 0 {
 		if err := c.await(answer.GetExecution(), wait); err != nil {
 			return err
 		}
 	}
-	view, err := c.jobAfter(name, answer.GetIndex())
+	c.w.Header().Set("Location", c.r.RequestURI)
+	view, err := c.jobAfter(answer.GetIndex(), before)
 	if err != nil {
 		view = before
 	}
-	c.w.Header().Set("Location", c.r.RequestURI)
 	return c.showJob(http.StatusOK, view)
 }
 
-// execution names what a write made.
-func (c *call) execution(answer *orrerypb.Answer) {
+// made names what a write made.
+func (c *call) made(answer *orrerypb.Answer) {
+	if version := answer.GetVersion(); version > 0 {
+		c.w.Header().Set(headerVersion, strconv.FormatUint(version, 10))
+	}
 	if id := answer.GetExecution(); id > 0 {
 		c.w.Header().Set(headerExecution, strconv.FormatUint(id, 10))
 	}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"orrery"
 	"orrery/cmd/internal/api"
 )
 
@@ -49,6 +50,54 @@ func TestAJobsLife(t *testing.T) {
 	for _, path := range []string{"/toggle", "/run", ""} {
 		w.a.ask("POST", "/v1/jobs/backup"+path, "").want(404, "no job")
 	}
+}
+
+// A write that took effect is told as done, with the version that it made, whatever others
+// do to the job before it is shown.
+func TestAWriteIsDoneWhateverComesAfterIt(t *testing.T) {
+	changed := func(w *world) error {
+		w.b.ask("POST", "/v1/jobs/backup/toggle", "").want(200, `"version":3`)
+		return nil
+	}
+	deleted := func(w *world) error {
+		w.b.ask("DELETE", "/v1/jobs/backup", "").want(200, "")
+		return nil
+	}
+	leaderless := func(*world) error { return orrery.Errorf(orrery.Unavailable, "nobody leads") }
+	for name, test := range map[string]struct {
+		method, path string
+		body         string
+		between      func(*world) error
+		status       int
+		shown        string
+	}{
+		"a put that was followed by another":  {"PUT", "/v1/jobs/backup", job("backup", "false"), changed, 201, `"version":3`},
+		"a put that was followed by a delete": {"PUT", "/v1/jobs/backup", job("backup", "false"), deleted, 201, `"command":"false"`},
+		"a put, and nobody leads":             {"PUT", "/v1/jobs/backup", job("backup", "false"), leaderless, 504, `it was done`},
+		"a toggle, and another":               {"POST", "/v1/jobs/backup/toggle", "", changed, 200, `"version":3`},
+		"a toggle, and a delete":              {"POST", "/v1/jobs/backup/toggle", "", deleted, 200, `"name":"backup"`},
+		"a toggle, and nobody leads":          {"POST", "/v1/jobs/backup/toggle", "", leaderless, 504, `it was done`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.a.ask("POST", "/v1/jobs", job("backup", "true")).want(201, "")
+			w.a.between = func() error { return test.between(w) }
+			r := w.a.ask(test.method, test.path, test.body).want(test.status, test.shown)
+			if got := r.header.Get("X-Orrery-Version"); got != "2" {
+				t.Errorf("it made version %q, want 2", got)
+			}
+		})
+	}
+}
+
+// A job that was written by one member a moment ago can be run and deleted by another.
+func TestAMemberThatIsBehindAsksTheLeaderForAJob(t *testing.T) {
+	w := newWorld(t)
+	w.a.ask("POST", "/v1/jobs", job("backup", "true")).want(201, "")
+	w.b.behind = true
+	w.b.ask("POST", "/v1/jobs/backup/run", "").want(200, `"name":"backup"`)
+	w.b.ask("DELETE", "/v1/jobs/backup", "").want(200, `"name":"backup"`)
+	w.b.ask("POST", "/v1/jobs/backup/run", "").want(404, "")
 }
 
 func TestJobsThatAreRefused(t *testing.T) {

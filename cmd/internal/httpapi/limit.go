@@ -104,7 +104,7 @@ func (a *API) cors(w http.ResponseWriter, r *http.Request) (answered bool) {
 		return false
 	}
 	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Expose-Headers", strings.Join([]string{"ETag", "Location", "Warning", "X-Total-Count", "X-Whom", headerIndex, headerExecution, headerOutcome}, ", "))
+	h.Set("Access-Control-Expose-Headers", strings.Join([]string{"ETag", "Location", "Warning", "X-Total-Count", "X-Whom", headerIndex, headerVersion, headerExecution, headerOutcome}, ", "))
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}

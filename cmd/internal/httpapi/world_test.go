@@ -57,6 +57,14 @@ type member struct {
 	inner  *httptest.Server
 	outer  *httptest.Server
 	ready  error
+
+	// behind says that the state of the member holds no job yet.
+	behind bool
+
+	// between, if there is one, is called once: when the member has the answer to a write
+	// and has not passed it on. What it returns is what reads end in from then on.
+	between func() error
+	deaf    error
 }
 
 func newWorld(t testing.TB, options ...func(*httpapi.Options)) *world {
@@ -219,7 +227,19 @@ func (m *member) Self() httpapi.Self {
 	return httpapi.Self{Name: m.name, Version: "1.2.3", Server: m.server, Serf: map[string]string{"members": "2"}, Tags: map[string]string{"dc": "dc1"}}
 }
 func (m *member) Ask(ctx context.Context, r *orrerypb.Request) (*orrerypb.Response, error) {
-	return m.host.Ask(ctx, r)
+	read := r.GetGetJob() != nil || r.GetStatus() != nil
+	if read && m.deaf != nil {
+		return &orrerypb.Response{Answer: &orrerypb.Answer{Code: string(orrery.CodeOf(m.deaf)), Text: m.deaf.Error()}}, nil
+	}
+	if get := r.GetGetJob(); get != nil && m.behind && !get.GetConsistent() {
+		return &orrerypb.Response{Answer: &orrerypb.Answer{Code: string(orrery.NotFound), Text: "no such job yet"}}, nil
+	}
+	response, err := m.host.Ask(ctx, r)
+	if between := m.between; between != nil && !read {
+		m.between = nil
+		m.deaf = between()
+	}
+	return response, err
 }
 func (m *member) Members() []api.Member {
 	return []api.Member{

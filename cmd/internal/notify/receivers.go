@@ -11,7 +11,7 @@ const (
 	// bad one, a receiver is left alone for a while.
 	failuresUntilRest = 3
 
-	// firstRest is for how long, doubled with each further failure up to longestRest: a
+	// firstRest is for how long, doubled with each further one up to longestRest: a
 	// receiver that is gone costs a request a minute, however much it is to be told.
 	firstRest   = time.Second
 	longestRest = time.Minute
@@ -39,25 +39,40 @@ func newReceivers() *receivers {
 	return &receivers{now: time.Now, failing: map[string]*receiver{}}
 }
 
-// admit says whether a receiver may be asked now. Of many who want to know whether one is
-// back, one is admitted.
-func (r *receivers) admit(name string) error {
+// leftAlone says that a receiver is not asked now.
+type leftAlone struct {
+	name     string
+	wait     time.Duration // until it may be asked again
+	failures int
+	why      error
+}
+
+func (e *leftAlone) Error() string {
+	return fmt.Sprintf("%s is left alone for another %s after %d failures, the last: %v", e.name, e.wait.Round(time.Millisecond), e.failures, e.why)
+}
+
+// admit says whether a receiver may be asked now: no is a [leftAlone]. Of many who want to
+// know whether one is back, one is admitted. The ticket is for [receivers.answered].
+func (r *receivers) admit(name string) (ticket int, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	failing := r.failing[name]
-	if failing == nil || failing.failures < failuresUntilRest {
-		return nil
+	if failing == nil {
+		return 0, nil
 	}
-	if rest := failing.until.Sub(r.now()); rest > 0 {
-		return fmt.Errorf("%s is left alone for another %s after %d failures, the last: %w", name, rest.Round(time.Millisecond), failing.failures, failing.why)
+	if failing.failures >= failuresUntilRest {
+		if rest := failing.until.Sub(r.now()); rest > 0 {
+			return 0, &leftAlone{name, rest, failing.failures, failing.why}
+		}
+		failing.until = r.now().Add(requestTimeout)
 	}
-	failing.until = r.now().Add(requestTimeout)
-	return nil
+	return failing.failures, nil
 }
 
-// answered notes how a request went; nil: well. It reports whether the receiver is one
-// that works no more, or works again.
-func (r *receivers) answered(name string, err error) (turned bool) {
+// answered notes how a request went that was admitted with the ticket; nil: well. It
+// reports whether the receiver is one that works no more, or works again. What was under
+// way when the receiver was left alone says no more about it by failing too.
+func (r *receivers) answered(name string, ticket int, err error) (turned bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	failing := r.failing[name]
@@ -71,6 +86,9 @@ func (r *receivers) answered(name string, err error) (turned bool) {
 		}
 		failing = &receiver{}
 		r.failing[name] = failing
+	}
+	if failing.failures >= failuresUntilRest && ticket < failing.failures {
+		return false
 	}
 	failing.failures++
 	failing.why = err

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,6 +36,11 @@ const (
 	// maxRedirects are followed: to the other name of a host and from there to a path.
 	maxRedirects = 3
 )
+
+// HeaderNotification has the number of a notification: the same in each try, whoever leads.
+// Idempotency-Key is the same also in what a job's webhook and the members' are told of one
+// execution.
+const HeaderNotification = "X-Orrery-Notification"
 
 // Hooks are the member's own webhooks, which are told of the executions of all jobs.
 type Hooks struct {
@@ -155,6 +161,9 @@ func (s *Sender) tell(n *orrerypb.Notification) {
 	done := actors.NotifyDone{ID: n.GetId()}
 	if err := s.send(ctx, n); err != nil {
 		done.Err, done.Final = err.Error(), orrery.CodeOf(err) == orrery.Invalid
+		if alone, ok := errors.AsType[*leftAlone](err); ok {
+			done.Wait = alone.wait
+		}
 		s.cfg.Log.Debug("notification not delivered", "job", n.GetJob(), "execution", n.GetExecution(), "kind", n.GetKind(), "error", err)
 	}
 	if s.ctx.Err() == nil {
@@ -174,7 +183,8 @@ func (s *Sender) send(ctx context.Context, n *orrerypb.Notification) error {
 		return orrery.Invalidf("the address of the webhook cannot be read")
 	}
 	name := to.Scheme + "://" + to.Host
-	if err := s.receivers.admit(name); err != nil {
+	ticket, err := s.receivers.admit(name)
+	if err != nil {
 		return err
 	}
 	request, err := s.request(ctx, n, hook)
@@ -185,7 +195,7 @@ func (s *Sender) send(ctx context.Context, n *orrerypb.Notification) error {
 	if err != nil {
 		err = fmt.Errorf("post to %s: %w", name, withoutAddress(err))
 		if s.ctx.Err() == nil {
-			s.answered(name, err)
+			s.answered(name, ticket, err)
 		}
 		return err
 	}
@@ -193,15 +203,15 @@ func (s *Sender) send(ctx context.Context, n *orrerypb.Notification) error {
 	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // so that the connection serves again
 	err = judge(name, response)
 	if response.StatusCode < 500 && response.StatusCode != http.StatusTooManyRequests {
-		s.answered(name, nil) // it works, whatever it says
+		s.answered(name, ticket, nil) // it works, whatever it says
 	} else {
-		s.answered(name, err)
+		s.answered(name, ticket, err)
 	}
 	return err
 }
 
-func (s *Sender) answered(name string, err error) {
-	switch turned := s.receivers.answered(name, err); {
+func (s *Sender) answered(name string, ticket int, err error) {
+	switch turned := s.receivers.answered(name, ticket, err); {
 	case turned && err != nil:
 		s.cfg.Log.Warn("a receiver of notifications is left alone for a while, for it fails", "receiver", name, "error", err)
 	case turned:
@@ -236,6 +246,7 @@ func (s *Sender) request(ctx context.Context, n *orrerypb.Notification, hook orr
 	setDefault(header, "Content-Type", kind)
 	setDefault(header, "User-Agent", "orrery")
 	setDefault(header, "Idempotency-Key", fmt.Sprintf("%d-%s", n.GetExecution(), kindOf(n)))
+	setDefault(header, HeaderNotification, strconv.FormatUint(n.GetId(), 10))
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, hook.URL, bytes.NewReader(body))
 	if err != nil {
 		return nil, orrery.Invalidf("the address of the webhook cannot be read")

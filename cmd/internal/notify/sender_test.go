@@ -134,6 +134,7 @@ func TestAWebhookOfAJobIsTold(t *testing.T) {
 	}
 	for key, want := range map[string]string{
 		"X-Token": "s3cret", "Content-Type": "application/json", "User-Agent": "orrery", "Idempotency-Key": "42-after",
+		"X-Orrery-Notification": "7",
 	} {
 		if r.header.Get(key) != want {
 			t.Errorf("header %s is %q, want %q", key, r.header.Get(key), want)
@@ -299,7 +300,7 @@ func TestAReceiverThatHangs(t *testing.T) {
 			t.Errorf("delivered %+v", done)
 		}
 	}
-	if done := o.post(orrery.Webhook{URL: hanging}); !strings.Contains(done.Err, "is left alone") || done.Final || len(got()) != failuresUntilRest {
+	if done := o.post(orrery.Webhook{URL: hanging}); !strings.Contains(done.Err, "is left alone") || done.Final || done.Wait <= 0 || len(got()) != failuresUntilRest {
 		t.Errorf("then: %+v after %d requests", done, len(got()))
 	}
 	if log := o.logged(); strings.Count(log, "left alone for a while") != 1 {
@@ -326,30 +327,57 @@ func TestRests(t *testing.T) {
 	r.now = func() time.Time { return now }
 	bad := errors.New("503")
 	for range failuresUntilRest {
-		if err := r.admit("h"); err != nil {
+		ticket, err := r.admit("h")
+		if err != nil {
 			t.Fatal(err)
 		}
-		r.answered("h", bad)
+		r.answered("h", ticket, bad)
 	}
 	for rest := firstRest; rest < 4*longestRest; rest *= 2 {
 		now = now.Add(min(rest, longestRest) - 1)
-		if r.admit("h") == nil {
-			t.Fatalf("asked before %v have passed", rest)
+		alone, ok := errors.AsType[*leftAlone](admitted(r))
+		if !ok || alone.wait != 1 {
+			t.Fatalf("before %v have passed: %+v", rest, alone)
 		}
 		now = now.Add(1)
-		if err := r.admit("h"); err != nil || r.admit("h") == nil {
+		ticket, err := r.admit("h")
+		if err != nil || admitted(r) == nil {
 			t.Fatalf("after %v: %v; and then one more", rest, err)
 		}
-		r.answered("h", bad)
+		r.answered("h", ticket, bad)
 	}
-	if !r.answered("h", nil) || r.admit("h") != nil || r.answered("h", nil) {
+	if !r.answered("h", 0, nil) || admitted(r) != nil || r.answered("h", 0, nil) {
 		t.Error("one that is back is not asked")
 	}
 	for i := range 3 * receiversKept {
-		r.answered(string(rune(i)), bad)
+		r.answered(string(rune(i)), 0, bad)
 	}
 	if len(r.failing) > receiversKept {
 		t.Errorf("%d receivers are remembered", len(r.failing))
+	}
+}
+
+func admitted(r *receivers) error {
+	_, err := r.admit("h")
+	return err
+}
+
+// Of requests that were under way at once, and all fail, those that come after the rest
+// began do not make it longer.
+func TestFailuresAtOnceAreNotARow(t *testing.T) {
+	now := time.Unix(0, 0)
+	r := newReceivers()
+	r.now = func() time.Time { return now }
+	tickets := make([]int, maxUnderWay)
+	for i := range tickets {
+		tickets[i], _ = r.admit("h")
+	}
+	for _, ticket := range tickets {
+		r.answered("h", ticket, errors.New("503"))
+	}
+	now = now.Add(firstRest)
+	if err := admitted(r); err != nil {
+		t.Errorf("after the first rest: %v", err)
 	}
 }
 

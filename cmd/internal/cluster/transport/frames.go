@@ -73,6 +73,7 @@ func (t *Transport) receive(s grpc.ServerStream) error {
 	if err != nil {
 		return t.deny(from, err)
 	}
+	t.met(from.member)
 	if err := s.SendHeader(metadata.Pairs(incarnationHeader, strconv.FormatUint(t.cfg.Incarnation, 10))); err != nil {
 		return err
 	}

@@ -8,6 +8,8 @@ import (
 	"net"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
@@ -101,6 +103,37 @@ func TestRulesOfAStream(t *testing.T) {
 			if delivered != c.delivered {
 				t.Errorf("%d frames were delivered, want %d", delivered, c.delivered)
 			}
+		})
+	}
+}
+
+// A member that was restarted is reached as soon as it speaks, not when the pause is over.
+func TestWhoIsHeardIsTriedAgainAtOnce(t *testing.T) {
+	for name, c := range map[string]struct {
+		stream *script
+		waited time.Duration // at least
+		next   time.Duration
+	}{
+		"its life of now":     {from("5"), 0, firstPause},
+		"one that is over":    {from("4"), lastPause / 4, lastPause},
+		"no stream came here": {nil, lastPause / 4, lastPause},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := receiver(t, func(*orrerypb.Envelope) {})
+				p := newPeer(n, "m")
+				n.peers["m"] = p
+				if c.stream != nil {
+					_ = n.receive(c.stream) // refused, or at its end
+				}
+				began := time.Now()
+				if next := p.rest(lastPause / 2); next != c.next {
+					t.Errorf("the next pause is %v, want %v", next, c.next)
+				}
+				if waited := time.Since(began); waited < c.waited || c.waited == 0 && waited > 0 {
+					t.Errorf("rested for %v, want %v at least", waited, c.waited)
+				}
+			})
 		})
 	}
 }

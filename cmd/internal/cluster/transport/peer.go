@@ -96,6 +96,7 @@ type peer struct {
 	t      *Transport
 	member string
 	wake   chan struct{} // has an element when something was put
+	heard  chan struct{} // has an element when the member began a stream to us
 
 	mu            sync.Mutex
 	control, bulk queue
@@ -103,7 +104,7 @@ type peer struct {
 }
 
 func newPeer(t *Transport, member string) *peer {
-	return &peer{t: t, member: member, wake: make(chan struct{}, 1)}
+	return &peer{t: t, member: member, wake: make(chan struct{}, 1), heard: make(chan struct{}, 1)}
 }
 
 // push puts a frame for the life that is known of the member now.
@@ -189,14 +190,17 @@ func (p *peer) run() {
 			}
 			continue
 		}
+		select {
+		case <-p.heard: // long ago
+		default:
+		}
 		s, err := p.connect()
 		if err != nil {
 			if reached && p.t.ctx.Err() == nil {
 				p.t.cfg.Log.Info("a member cannot be reached", "member", p.member, "error", err)
 			}
 			reached = false
-			p.sleep(pause)
-			pause = min(2*pause, lastPause)
+			pause = p.rest(pause)
 			continue
 		}
 		if !reached {
@@ -218,13 +222,39 @@ func (p *peer) run() {
 	}
 }
 
+// rest waits after an attempt to connect that failed, and returns how long to wait after the
+// next. It ends early when the member is heard: who reaches us can be reached.
+func (p *peer) rest(pause time.Duration) (next time.Duration) {
+	select {
+	case <-p.heard:
+		return firstPause
+	case <-time.After(jitter(pause)):
+	case <-p.t.ctx.Done():
+	}
+	return min(2*pause, lastPause)
+}
+
+// met ends the rest of a peer whose member began a stream to us.
+func (t *Transport) met(member string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if p := t.peers[member]; p != nil {
+		select {
+		case p.heard <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // sleep waits for d or a little less, so that not all members return to one at once.
 func (p *peer) sleep(d time.Duration) {
 	select {
-	case <-time.After(d/2 + rand.N(d/2)):
+	case <-time.After(jitter(d)):
 	case <-p.t.ctx.Done():
 	}
 }
+
+func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2) }
 
 // wait returns nil when something was put, errIdle when nothing was for long, and what
 // ended the stream.
