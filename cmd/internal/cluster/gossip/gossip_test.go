@@ -17,6 +17,7 @@ import (
 	"orrery/actors"
 	"orrery/cmd/internal/cluster/gossip"
 	"orrery/cmd/internal/network"
+	"orrery/cmd/internal/network/networktest"
 )
 
 // A probe of memberlist's that is under way ends with its own time-out.
@@ -149,14 +150,7 @@ func (m *member) sees(name string, incarnation uint64, status actors.MemberStatu
 func TestMembersFindEachOther(t *testing.T) {
 	t.Parallel()
 	// The one that all others ask comes last, after their first tries have failed.
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	meeting := l.Addr().String()
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	meeting := networktest.Address(t)
 	var all []*member
 	for i := range 5 {
 		all = append(all, start(t, fmt.Sprintf("m%d", 4-i), uint64(100+4-i), func(c *gossip.Config) {
@@ -497,16 +491,15 @@ func TestLivesAreToldInOrder(t *testing.T) {
 	a := start(t, "a", 1, nil)
 	b := start(t, "b", 1, joining(a))
 	b.sees("a", 1, actors.MemberAlive)
-	place := "127.0.0.1:0"
+	place := networktest.Address(t)
 	for life := uint64(1); life <= 8; life++ {
 		r := start(t, "r", life, func(c *gossip.Config) {
 			joining(a, b)(c)
 			c.Bind = place
 			c.Tags = map[string]string{"life": fmt.Sprint(life)}
 		})
-		place = r.address()
 		if life%3 == 0 {
-			place = "127.0.0.1:0"
+			place = networktest.Address(t)
 		}
 		if life%2 == 0 { // else it is gone before all know of it
 			a.sees("r", life, actors.MemberAlive)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/hashicorp/raft"
 
+	"orrery/cmd/internal/network/networktest"
 	"orrery/store"
 )
 
@@ -64,9 +65,7 @@ func newCluster(t testing.TB, servers int, files bool, tune func(*Config)) *clus
 		} else {
 			s.kept = newStorage(memory{raft.NewInmemStore()}, raft.NewInmemSnapshotStore())
 		}
-		l := s.listen("127.0.0.1:0")
-		s.address = l.Addr().String()
-		_ = l.Close()
+		s.address = networktest.Address(t)
 		c.servers = append(c.servers, s)
 	}
 	t.Cleanup(func() {

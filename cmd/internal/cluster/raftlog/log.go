@@ -37,6 +37,13 @@ type Config struct {
 	// Failed hears once of what this server cannot go on after. It must not block.
 	Failed func(err error)
 
+	// Watch hears what raft does, in a simulation; nil in production.
+	Watch Watch
+
+	// SnapshotEvery is how many entries there are between two snapshots, in a simulation,
+	// and a quarter of it what stays behind one; 0 in production: as many as it is worth.
+	SnapshotEvery uint64
+
 	Log *slog.Logger
 
 	tune func(*raft.Config)      // tests
@@ -152,6 +159,9 @@ func (l *Log) open() (err error) {
 		}
 	}()
 	l.snapshots = shelf{l.disk.snapshots}
+	if l.cfg.Watch != nil {
+		l.disk = watched(l.disk, l.cfg.Watch)
+	}
 	if l.first, err = l.snapshots.newest(); err != nil {
 		return err
 	}
@@ -171,8 +181,11 @@ func (l *Log) open() (err error) {
 	}
 	l.wire.raft.Store(l.raft)
 	l.raft.RegisterObserver(raft.NewObserver(l.observed, false, func(o *raft.Observation) bool {
-		switch o.Data.(type) {
-		case raft.LeaderObservation, raft.RaftState:
+		switch data := o.Data.(type) {
+		case raft.RaftState:
+			l.turned(o.Raft, data)
+			return true
+		case raft.LeaderObservation:
 			return true
 		}
 		return false
@@ -207,6 +220,10 @@ func raftConfig(cfg Config) *raft.Config {
 	c.SnapshotThreshold = 8192
 	c.TrailingLogs = 8192
 	c.SnapshotInterval = 10 * time.Second
+	if n := cfg.SnapshotEvery; n > 0 {
+		c.SnapshotThreshold, c.TrailingLogs = n, n/4
+		c.SnapshotInterval = time.Second
+	}
 	if cfg.tune != nil {
 		cfg.tune(c)
 	}

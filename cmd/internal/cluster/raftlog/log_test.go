@@ -23,6 +23,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"orrery"
+	"orrery/cmd/internal/network/networktest"
 	"orrery/proto"
 	"orrery/proto/orrerypb"
 	"orrery/store"
@@ -213,6 +214,9 @@ func TestMajorityIsKept(t *testing.T) {
 
 // TestAddressesChange restarts all servers at addresses that their logs do not know.
 func TestAddressesChange(t *testing.T) {
+	if race {
+		t.Skip("raft itself races when a server's address changes (replication.go:660 and raft.go:624 of 1.7.3)")
+	}
 	c, b := begin(t, 3, 3, true, nil)
 	b.leader()
 	for i, s := range c.servers {
@@ -220,9 +224,7 @@ func TestAddressesChange(t *testing.T) {
 		b.all[i].term = 0
 	}
 	for _, s := range c.servers {
-		l := s.listen("127.0.0.1:0")
-		s.address = l.Addr().String()
-		_ = l.Close()
+		s.address = networktest.Address(t)
 	}
 	for _, s := range c.servers {
 		s.start()

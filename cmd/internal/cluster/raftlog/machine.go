@@ -42,7 +42,9 @@ func (m machine) Snapshot() (raft.FSMSnapshot, error) { return m.l.take() }
 func (m machine) Restore(from io.ReadCloser) error {
 	select {
 	case <-m.l.ready:
-		return m.l.restore(volumeOf(from), from)
+		v := volumeOf(from)
+		m.l.tell(SnapshotInstalled, m.l.raft.CurrentTerm(), v.meta.Index)
+		return m.l.restore(v, from)
 	case <-m.l.ctx.Done():
 		return raft.ErrRaftShutdown
 	}
@@ -125,6 +127,7 @@ func (l *Log) begin() {
 			l.fail(fmt.Errorf("restore snapshot %s: %w", v.meta.ID, err))
 			return
 		}
+		l.tell(SnapshotRestored, l.raft.CurrentTerm(), v.meta.Index)
 	}
 	close(l.ready)
 }

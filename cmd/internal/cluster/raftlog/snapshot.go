@@ -41,6 +41,7 @@ func (l *Log) take() (raft.FSMSnapshot, error) {
 	l.lastID++
 	t := &taking{l: l, id: l.lastID, index: l.delivered, pieces: make(chan piece, 1), gone: make(chan struct{}), asked: true}
 	l.taking = t
+	l.tell(SnapshotBegun, l.raft.CurrentTerm(), t.index)
 	l.deliver(actors.StoreName, store.SnapshotWanted{ID: t.id})
 	return t, nil
 }
@@ -100,6 +101,7 @@ func (t *taking) Persist(sink raft.SnapshotSink) error {
 			return err
 		}
 		if p.last {
+			t.l.tell(SnapshotTaken, t.l.raft.CurrentTerm(), t.index)
 			return nil // raft closes the sink
 		}
 		t.l.mu.Lock()

@@ -1,5 +1,3 @@
-//go:build !wasip1
-
 package raftlog
 
 import (
@@ -15,83 +13,75 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// TestLogFiles holds what raft needs of the files that it can stand on.
-func TestLogFiles(t *testing.T) {
-	files := map[string]func(dir string) (logFile, error){
-		"raft-wal": func(dir string) (logFile, error) { return openFile(dir, hclog.NewNullLogger()) },
-		"buntdb":   func(dir string) (logFile, error) { return openBunt(dir) },
+// TestLogFile holds what raft needs of the files that it stands on.
+func TestLogFile(t *testing.T) {
+	dir := t.TempDir()
+	f, err := openFile(dir, hclog.NewNullLogger())
+	if err != nil {
+		t.Fatal(err)
 	}
-	for name, open := range files {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			f, err := open(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			again := func() {
-				t.Helper()
-				if err := f.Close(); err != nil {
-					t.Fatal(err)
-				}
-				if f, err = open(dir); err != nil {
-					t.Fatal(err)
-				}
-			}
-			span := func(first, last uint64) {
-				t.Helper()
-				a, err1 := f.FirstIndex()
-				b, err2 := f.LastIndex()
-				if a != first || b != last || err1 != nil || err2 != nil {
-					t.Fatalf("the log is %d to %d (%v, %v), want %d to %d", a, b, err1, err2, first, last)
-				}
-			}
-			span(0, 0)
-			if v, err := f.GetUint64([]byte("CurrentTerm")); v != 0 || err != nil {
-				t.Fatalf("a term before there is one: %d, %v", v, err)
-			}
-			var entries []*raft.Log
-			for i := range uint64(20) {
-				entries = append(entries, &raft.Log{Index: i + 1, Term: 1 + i/10, Data: fmt.Appendf(nil, "entry %d", i+1), Extensions: []byte{0, byte(i)}})
-			}
-			if err := f.StoreLogs(entries); err != nil {
-				t.Fatal(err)
-			}
-			if err := errors.Join(f.SetUint64([]byte("CurrentTerm"), 7), f.Set([]byte("vote"), []byte("s1"))); err != nil {
-				t.Fatal(err)
-			}
-			again()
-			span(1, 20)
-			var e raft.Log
-			if err := f.GetLog(11, &e); err != nil || e.Index != 11 || e.Term != 2 || string(e.Data) != "entry 11" || !bytes.Equal(e.Extensions, []byte{0, 10}) {
-				t.Fatalf("entry 11 is %+v, %v", e, err)
-			}
-			if v, err := f.GetUint64([]byte("CurrentTerm")); v != 7 || err != nil {
-				t.Fatalf("term %d, %v; want 7", v, err)
-			}
-			if v, err := f.Get([]byte("vote")); string(v) != "s1" || err != nil {
-				t.Fatalf("vote %q, %v", v, err)
-			}
-			if err := errors.Join(f.DeleteRange(1, 5), f.DeleteRange(16, 20)); err != nil {
-				t.Fatal(err)
-			}
-			span(6, 15)
-			for _, gone := range []uint64{5, 16} {
-				if err := f.GetLog(gone, &e); !errors.Is(err, raft.ErrLogNotFound) {
-					t.Errorf("entry %d, which was deleted: %+v, %v", gone, e, err)
-				}
-			}
-			if err := f.StoreLog(&raft.Log{Index: 16, Term: 3, Data: []byte("another")}); err != nil {
-				t.Fatal(err)
-			}
-			again()
-			span(6, 16)
-			if err := f.GetLog(16, &e); err != nil || string(e.Data) != "another" {
-				t.Errorf("entry 16 is %+v, %v", e, err)
-			}
-			if err := f.Close(); err != nil {
-				t.Error(err)
-			}
-		})
+	again := func() {
+		t.Helper()
+		if err := f.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if f, err = openFile(dir, hclog.NewNullLogger()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	span := func(first, last uint64) {
+		t.Helper()
+		a, err1 := f.FirstIndex()
+		b, err2 := f.LastIndex()
+		if a != first || b != last || err1 != nil || err2 != nil {
+			t.Fatalf("the log is %d to %d (%v, %v), want %d to %d", a, b, err1, err2, first, last)
+		}
+	}
+	span(0, 0)
+	if v, err := f.GetUint64([]byte("CurrentTerm")); v != 0 || err != nil {
+		t.Fatalf("a term before there is one: %d, %v", v, err)
+	}
+	var entries []*raft.Log
+	for i := range uint64(20) {
+		entries = append(entries, &raft.Log{Index: i + 1, Term: 1 + i/10, Data: fmt.Appendf(nil, "entry %d", i+1), Extensions: []byte{0, byte(i)}})
+	}
+	if err := f.StoreLogs(entries); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(f.SetUint64([]byte("CurrentTerm"), 7), f.Set([]byte("vote"), []byte("s1"))); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	span(1, 20)
+	var e raft.Log
+	if err := f.GetLog(11, &e); err != nil || e.Index != 11 || e.Term != 2 || string(e.Data) != "entry 11" || !bytes.Equal(e.Extensions, []byte{0, 10}) {
+		t.Fatalf("entry 11 is %+v, %v", e, err)
+	}
+	if v, err := f.GetUint64([]byte("CurrentTerm")); v != 7 || err != nil {
+		t.Fatalf("term %d, %v; want 7", v, err)
+	}
+	if v, err := f.Get([]byte("vote")); string(v) != "s1" || err != nil {
+		t.Fatalf("vote %q, %v", v, err)
+	}
+	if err := errors.Join(f.DeleteRange(1, 5), f.DeleteRange(16, 20)); err != nil {
+		t.Fatal(err)
+	}
+	span(6, 15)
+	for _, gone := range []uint64{5, 16} {
+		if err := f.GetLog(gone, &e); !errors.Is(err, raft.ErrLogNotFound) {
+			t.Errorf("entry %d, which was deleted: %+v, %v", gone, e, err)
+		}
+	}
+	if err := f.StoreLog(&raft.Log{Index: 16, Term: 3, Data: []byte("another")}); err != nil {
+		t.Fatal(err)
+	}
+	again()
+	span(6, 16)
+	if err := f.GetLog(16, &e); err != nil || string(e.Data) != "another" {
+		t.Errorf("entry 16 is %+v, %v", e, err)
+	}
+	if err := f.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

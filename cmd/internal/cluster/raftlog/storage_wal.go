@@ -1,5 +1,3 @@
-//go:build !wasip1
-
 package raftlog
 
 import (
@@ -45,7 +43,7 @@ func openFile(dir string, logger hclog.Logger) (file logFile, err error) {
 	}
 	w, err := wal.Open(dir,
 		wal.WithLogger(logger), wal.WithSegmentSize(segmentBytes),
-		wal.WithSegmentFiler(filer{segment.NewFiler(dir, fs.New()), r}))
+		wal.WithSegmentFiler(filer{segment.NewFiler(dir, folder()), r}))
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,5 @@
+//go:build race
+
+package raftlog
+
+const race = true // the tests run under the race detector
