@@ -6,15 +6,12 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/grpclog"
 
 	"orrery/cmd/internal/agent"
 	"orrery/cmd/internal/config"
-	"orrery/cmd/internal/executor"
 )
 
 func agentCommand() *cobra.Command {
@@ -65,22 +62,12 @@ func runAgent(ctx context.Context, load func() (config.Config, []string, error),
 		case <-ctx.Done():
 		}
 	})
-	return agent.Run(ctx, agent.Options{Config: cfg, Version: release(), Log: log, Level: level, Reload: reload})
-}
-
-// onHangup calls f for each SIGHUP until ctx ends.
-func onHangup(ctx context.Context, f func()) {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	for {
-		select {
-		case <-signals:
-			f()
-		case <-ctx.Done():
-			return
-		}
+	o := agent.Options{Config: cfg, Version: release(), Log: log, Level: level, Reload: reload}
+	life, err := sandboxed(ctx, &o)
+	if err != nil {
+		return err
 	}
+	return agent.Run(life, o)
 }
 
 // newLog is the log that cfg asks for.
@@ -95,21 +82,4 @@ func newLog(out io.Writer, cfg config.Config, level *slog.LevelVar) (*slog.Logge
 		return slog.New(slog.NewJSONHandler(out, options)), nil
 	}
 	return slog.New(slog.NewTextHandler(out, options)), nil
-}
-
-// superviseCommand is what an agent starts for its processes.
-func superviseCommand() *cobra.Command {
-	var dir string
-	cmd := &cobra.Command{
-		Use:    "supervise",
-		Short:  "Own the processes of a member; started by its agent",
-		Hidden: true,
-		Args:   args(cobra.NoArgs),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			return executor.Supervise(cmd.Context(), executor.SuperviseOptions{Dir: dir, Release: release()})
-		},
-	}
-	cmd.Flags().StringVar(&dir, "dir", "", "data directory of the member")
-	_ = cmd.MarkFlagRequired("dir")
-	return cmd
 }

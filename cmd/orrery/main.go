@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -46,9 +44,7 @@ func (e exits) Error() string {
 func (e exits) Unwrap() error { return e.err }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	context.AfterFunc(ctx, stop) // who asks twice does not want to wait
-	os.Exit(execute(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+	os.Exit(execute(untilAsked(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
 }
 
 // execute does what args say and returns the exit code. It ends soon after ctx does, or
@@ -84,11 +80,7 @@ func rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(
-		jobCommand(), executionCommand(), memberCommand(), raftCommand(), snapshotCommand(),
-		agentCommand(), superviseCommand(), leaveCommand(), healthCommand(),
-		keygenCommand(), tokenCommand(), tlsCommand(), versionCommand(), docCommand(), benchCommand(),
-	)
+	root.AddCommand(commands()...)
 	return root
 }
 
@@ -103,13 +95,6 @@ func needsCommand(cmd *cobra.Command, args []string) error {
 	}
 	cmd.SetOut(cmd.ErrOrStderr())
 	return exits{exitUsage, cmd.Help()}
-}
-
-// group is a noun: it only holds verbs.
-func group(use, short string, verbs ...*cobra.Command) *cobra.Command {
-	cmd := &cobra.Command{Use: use, Short: short, RunE: needsCommand}
-	cmd.AddCommand(verbs...)
-	return cmd
 }
 
 // usagef is an error of who called the command.

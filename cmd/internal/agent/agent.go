@@ -22,8 +22,19 @@ type Options struct {
 	Level   *slog.LevelVar // of Log, which a reload may change; nil: it stays
 
 	Reload <-chan config.Config // what the operator wants from now on; nil: nothing changes
+	Orders <-chan Order         // what else is wanted of it; nil: nothing
 	Ready  func(api string)     // called when the API answers, with its address; nil: nobody cares
+
+	Simulation Simulation // what runs the agent to judge it; nil in production
 }
+
+// Order is what an operator may want of an agent who does not use its API.
+type Order uint8
+
+const (
+	Leave    Order = iota + 1 // leave the cluster for good
+	HandOver                  // give leadership away
+)
 
 // Run is one life of an agent: it ends when ctx does, when the member was made to leave,
 // or with an error when it cannot begin or go on. Its attempts run on when it ends, unless
@@ -66,6 +77,12 @@ func (m *member) live(ctx context.Context) error {
 			return nil
 		case err := <-m.failures:
 			return err
+		case order := <-m.opts.Orders:
+			if order == Leave {
+				m.leave()
+				return nil
+			}
+			m.loops.Go(m.handOver)
 		case cfg := <-m.opts.Reload:
 			m.reload(cfg)
 		}

@@ -22,6 +22,7 @@ import (
 	"orrery/cmd/internal/agent"
 	"orrery/cmd/internal/config"
 	"orrery/cmd/internal/executor"
+	"orrery/cmd/internal/network/networktest"
 )
 
 // patience is longer than anything here takes on a machine that is busy with other things.
@@ -49,16 +50,6 @@ type running struct {
 	ended  chan error
 }
 
-// freePort is one that nobody listens on now.
-func freePort(t *testing.T) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 // devConfig is what `orrery agent --dev` and these flags make.
 func devConfig(t *testing.T, flags ...string) config.Config {
 	t.Helper()
@@ -66,7 +57,7 @@ func devConfig(t *testing.T, flags ...string) config.Config {
 	config.Flags(fs)
 	common := []string{
 		"--dev", "--data-dir", t.TempDir(), "--node-name", "n1", "--stop", "end", "--stop-timeout", "30s",
-		"--bind-addr", fmt.Sprintf("127.0.0.1:%d", freePort(t)), "--http-addr", "127.0.0.1:0", "--rpc-port", strconv.Itoa(freePort(t)),
+		"--bind-addr", networktest.Address(t), "--http-addr", "127.0.0.1:0", "--rpc-port", networktest.Port(t),
 	}
 	if err := fs.Parse(append(common, flags...)); err != nil {
 		t.Fatal(err)
@@ -80,16 +71,19 @@ func devConfig(t *testing.T, flags ...string) config.Config {
 
 func start(t *testing.T, cfg config.Config) *running {
 	t.Helper()
+	return startWith(t, agent.Options{Config: cfg})
+}
+
+// startWith is start with more options than the configuration.
+func startWith(t *testing.T, o agent.Options) *running {
+	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, log: &lines{}, stop: cancel, ended: make(chan error, 1), reload: make(chan config.Config)}
 	level := new(slog.LevelVar)
 	ready := make(chan string, 1)
-	go func() {
-		r.ended <- agent.Run(ctx, agent.Options{
-			Config: cfg, Version: "test", Log: slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: level})), Level: level,
-			Reload: r.reload, Ready: func(api string) { ready <- api },
-		})
-	}()
+	o.Version, o.Log, o.Level = "test", slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: level})), level
+	o.Reload, o.Ready = r.reload, func(api string) { ready <- api }
+	go func() { r.ended <- agent.Run(ctx, o) }()
 	t.Cleanup(func() {
 		cancel()
 		if t.Failed() {

@@ -40,9 +40,12 @@ func (l *leaderSeen) get() string {
 const begunTag = "b"
 
 // gossipChanged is called by the gossip.
-func (m *member) gossipChanged() {
+func (m *member) gossipChanged() { wake(m.changed) }
+
+// wake has one who waits for news look again, now or when he comes to it.
+func wake(news chan<- struct{}) {
 	select {
-	case m.changed <- struct{}{}:
+	case news <- struct{}{}:
 	default:
 	}
 }
@@ -87,25 +90,24 @@ func (m *member) servers() []raftlog.Server {
 // configure has the cluster configured as this member's operator wants, when it begins to
 // lead.
 func (m *member) configure(ctx context.Context) {
-	const often = 250 * time.Millisecond
-	ticker := time.NewTicker(often)
-	defer ticker.Stop()
+	const again = 250 * time.Millisecond
 	var settled uint64 // term
 	for {
+		var retry <-chan time.Time
+		if name, term := m.raft.Leader(); name == m.name && term != settled {
+			if err := m.settle(ctx); err != nil {
+				m.log.Debug("the cluster is not configured yet", "error", err)
+				retry = time.After(again)
+			} else {
+				settled = term
+			}
+		}
 		select {
-		case <-ticker.C:
+		case <-m.led:
+		case <-retry:
 		case <-ctx.Done():
 			return
 		}
-		name, term := m.raft.Leader()
-		if name != m.name || term == settled {
-			continue
-		}
-		if err := m.settle(ctx); err != nil {
-			m.log.Debug("the cluster is not configured yet", "error", err)
-			continue
-		}
-		settled = term
 	}
 }
 
@@ -123,7 +125,7 @@ func (m *member) settle(ctx context.Context) error {
 		wanted.Zone = m.cfg.Timezone
 	}
 	wanted.DkronPlacement = wanted.DkronPlacement || m.cfg.DkronPlacement
-	hooks, err := hooksOf(m.cfg)
+	hooks, err := hooksOf(&m.cfg)
 	if err != nil {
 		return err
 	}
@@ -147,8 +149,8 @@ func (m *member) ask(ctx context.Context, r *orrerypb.Request) (*orrerypb.Respon
 	return response, nil
 }
 
-// hooksOf reads the member's own webhooks.
-func hooksOf(c config.Config) (notify.Hooks, error) {
+// hooksOf reads the member's own webhooks, and nothing else of c: a reload may be changing its tags.
+func hooksOf(c *config.Config) (notify.Hooks, error) {
 	before, err := notify.ParseHeaders(c.PreWebhookHeaders)
 	if err != nil {
 		return notify.Hooks{}, err

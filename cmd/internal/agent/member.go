@@ -62,6 +62,7 @@ type member struct {
 
 	leader   leaderSeen
 	changed  chan struct{} // the gossip has news
+	led      chan struct{} // the log has news of who leads
 	left     chan struct{} // the member is to leave
 	drained  chan struct{} // the leader gives it no more attempts
 	leaving  sync.Once
@@ -76,7 +77,7 @@ func newMember(o Options) *member {
 	return &member{
 		opts: o, cfg: o.Config, log: o.Log, name: o.Config.NodeName,
 		observer: observe.New(o.Log),
-		changed:  make(chan struct{}, 1), left: make(chan struct{}), drained: make(chan struct{}), failures: make(chan error, 1),
+		changed:  make(chan struct{}, 1), led: make(chan struct{}, 1), left: make(chan struct{}), drained: make(chan struct{}), failures: make(chan error, 1),
 		ending: func() {},
 	}
 }
@@ -136,12 +137,16 @@ func (m *member) openTrust(context.Context) (err error) {
 }
 
 func (m *member) openHost(context.Context) error {
-	m.host = host.New(host.Config{
+	cfg := host.Config{
 		Self: m.name, Incarnation: m.incarnation,
 		Send:   func(to actors.Address, msg proto.Message) { m.transport.Send(to, msg) },
 		Emit:   m.emit,
 		Failed: m.fail,
-	})
+	}
+	if s := m.opts.Simulation; s != nil {
+		cfg.Chance, cfg.Knob = s.Chance, s.Knob
+	}
+	m.host = host.New(cfg)
 	return nil
 }
 
@@ -233,7 +238,7 @@ func (m *member) openServer(context.Context) (err error) {
 	if !m.cfg.Server {
 		return nil
 	}
-	if m.state, err = store.Open(); err != nil {
+	if m.state, err = m.openState(); err != nil {
 		return err
 	}
 	m.closes(m.state.Close)
@@ -244,13 +249,13 @@ func (m *member) openServer(context.Context) (err error) {
 	m.raft, err = raftlog.Open(raftlog.Config{
 		Self: m.name, Address: m.gossip.Self().RPC, Dir: dir, Stream: m.transport.Raft(), Named: true,
 		Expect: m.cfg.BootstrapExpect, Multiplier: m.cfg.RaftMultiplier, DeadAfter: raftlog.DefaultDeadAfter,
-		Deliver: m.committed, Failed: m.fail, Log: m.part("raft"),
+		Deliver: m.committed, Failed: m.fail, Watch: m.watch(), SnapshotEvery: m.snapshotEvery(), Log: m.part("raft"),
 	})
 	if err != nil {
 		return err
 	}
 	m.closes(m.raft.Close)
-	hooks, err := hooksOf(m.cfg)
+	hooks, err := hooksOf(&m.cfg)
 	if err != nil {
 		return err
 	}
@@ -266,6 +271,10 @@ func (m *member) openServer(context.Context) (err error) {
 func (m *member) committed(to string, msg any) {
 	if changed, ok := msg.(store.LeaderChanged); ok {
 		m.leader.heard(changed.Term, changed.Leader)
+		wake(m.led)
+	}
+	if entry, ok := msg.(store.Committed); ok && m.opts.Simulation != nil {
+		m.opts.Simulation.Committed(entry)
 	}
 	m.host.Post(to, msg)
 }
@@ -382,6 +391,9 @@ func (m *member) emit(actor string, event any) {
 		close(m.drained) // it is emitted once
 	}
 	m.observer.Emit(actor, event)
+	if m.opts.Simulation != nil {
+		m.opts.Simulation.Emitted(actor, event)
+	}
 }
 
 // drainTakes is how long a member that stops waits until a leader knows it: with one, a

@@ -56,7 +56,7 @@ func (m *member) reloadTokens(cfg config.Config) error {
 }
 
 func (m *member) reloadHooks(cfg config.Config) error {
-	hooks, err := hooksOf(cfg)
+	hooks, err := hooksOf(&cfg)
 	if err == nil && m.notifier != nil {
 		m.notifier.Reload(hooks)
 	}
