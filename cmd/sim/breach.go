@@ -82,21 +82,22 @@ func firstLine(text string) string {
 // failed is a scenario that fails under a seed.
 type failed struct {
 	breach
-	scenario *scenario.Scenario
-	seed     uint64
-	result   *sim.Result
+	replay
+	result *sim.Result
 }
 
 // maxSought bounds the seeds that are tried to see a scenario fail that nobody named a
 // seed for.
 const maxSought = 100
 
-// seek runs a scenario under its seeds until it fails by a promise, any for "".
-func seek(ctx context.Context, s *scenario.Scenario, seeds scenario.Seeds, name string, atOnce int) (*failed, error) {
+// seek does a job under one seed after the other until it fails by a promise, any for "".
+func seek(ctx context.Context, j job, seeds scenario.Seeds, name string, atOnce int) (*failed, error) {
 	seeds.Last = min(seeds.Last, seeds.First+maxSought-1)
 	each := func(yield func(job) bool) {
 		for i := range seeds.Last - seeds.First + 1 {
-			if !yield(job{scenario: s, seed: seeds.First + i}) {
+			j := j
+			j.seed = seeds.First + i
+			if !yield(j) {
 				return
 			}
 		}
@@ -110,14 +111,14 @@ func seek(ctx context.Context, s *scenario.Scenario, seeds scenario.Seeds, name 
 			continue
 		}
 		done++
-		if b, ok := breachOf(s, o.result, name); ok {
-			return &failed{breach: b, scenario: s, seed: o.seed, result: o.result}, nil
+		if b, ok := breachOf(o.scenario, o.result, name); ok {
+			return &failed{breach: b, replay: replay{o.scenario, o.seed, o.way}, result: o.result}, nil
 		}
 	}
 	if ctx.Err() != nil {
 		return nil, stopped{done: done}
 	}
-	return nil, unbroken{s, seeds, name}
+	return nil, unbroken{j.scenario, seeds, name, j.way}
 }
 
 // unbroken says that a scenario does not fail.
@@ -125,6 +126,7 @@ type unbroken struct {
 	scenario *scenario.Scenario
 	seeds    scenario.Seeds
 	promise  string
+	way      way
 }
 
 func (h unbroken) Error() string {
@@ -139,7 +141,7 @@ func (h unbroken) Error() string {
 	if h.seeds.Last > h.seeds.First {
 		under = fmt.Sprintf("seeds %d..%d", h.seeds.First, h.seeds.Last)
 	}
-	return fmt.Sprintf("%s keeps %s under %s; sim explore %s finds seeds under which it does not", title(h.scenario), what, under, argument(h.scenario))
+	return fmt.Sprintf("%s keeps %s under %s; sim explore %s%s finds seeds under which it does not", title(h.scenario), what, under, argument(h.scenario), h.way.flags)
 }
 
 // argument is a scenario as a person names it to a command.

@@ -22,6 +22,7 @@ type causeFlags struct {
 	points  int
 	jobs    int
 	format  string
+	engine  engineFlags
 }
 
 func causeCommand() *cobra.Command {
@@ -48,6 +49,7 @@ func causeCommand() *cobra.Command {
 	cmd.Flags().IntVar(&f.points, "points", 12, "moments of the run at which the share is shown")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
+	f.engine.add(cmd)
 	return cmd
 }
 
@@ -64,18 +66,18 @@ func (f *causeFlags) check() error {
 	case f.format != "text" && f.format != "json":
 		return fmt.Errorf("--format %s: want text or json", f.format)
 	}
-	return knownPromise(f.promise)
+	return errors.Join(knownPromise(f.promise), f.engine.check())
 }
 
 func (f *causeFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	s, err := loadOne(args, cmd.InOrStdin())
+	w, s, err := f.engine.readyOne(cmd, args)
 	if err != nil {
 		return err
 	}
-	found, err := seek(cmd.Context(), s, f.seed.of(s), f.promise, f.jobs)
+	found, err := seek(cmd.Context(), job{scenario: s, way: w}, f.seed.of(s), f.promise, f.jobs)
 	if err != nil {
 		return err
 	}
@@ -118,7 +120,7 @@ func newCauser(ctx context.Context, found *failed, f *causeFlags) *causer {
 	c := &causer{ctx: ctx, found: found, futures: f.futures, need: (f.futures*f.share + 99) / 100, points: f.points, atOnce: f.jobs}
 	judged := only(found.scenario, found.promise)
 	c.live = func(ctx context.Context, b sim.Branch) (broken, whole bool, err error) {
-		r, err := sim.Run(judged, found.seed, sim.Options{Branch: &b, Stop: func() bool { return ctx.Err() != nil }})
+		r, err := found.way.run(judged, found.seed, sim.Options{Branch: &b, Stop: func() bool { return ctx.Err() != nil }})
 		if err != nil {
 			return false, false, err
 		}
@@ -196,7 +198,7 @@ func (c *causer) moment(step uint64) time.Duration {
 // time; between those two moments the step is searched for by halves.
 func (c *causer) find() (*answer, error) {
 	a := &answer{failed: c.found, futures: c.futures}
-	play := replay{c.found.scenario, c.found.seed}
+	play := c.found.replay
 	_, err := play.watch(c.ctx, 0, func(r sim.Record) {
 		c.lineage.add(r)
 		c.moments = append(c.moments, r.At)

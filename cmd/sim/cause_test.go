@@ -108,7 +108,7 @@ func TestCauseHalvesBetweenWhatEscapedAndWhatDidNot(t *testing.T) {
 // TestCauseTellsWhatLedToIt holds the form of the answer, from a chain that is made up.
 func TestCauseTellsWhatLedToIt(t *testing.T) {
 	a := &answer{
-		failed: &failed{breach: breach{promise: "calm", evidence: []string{"one", "two"}}, scenario: plain, seed: 7}, futures: 4,
+		failed: &failed{breach: breach{promise: "calm", evidence: []string{"one", "two"}}, replay: replay{scenario: plain, seed: 7}}, futures: 4,
 		line:   []share{{Of: 4}, {Step: 9, At: time.Minute, Broken: 2, Of: 4}, {Step: 12, At: 2 * time.Minute, Broken: 4, Of: 4}},
 		before: share{Step: 9, Broken: 3, Of: 4}, after: share{Step: 10, At: 90 * time.Second, Broken: 4, Of: 4},
 		chain: []sim.Record{{Step: 10, Cause: 4, At: 90 * time.Second, Kind: sim.Noted, Member: "m1", What: "fell"}, {Step: 4, At: time.Second, Kind: sim.Noted, Member: "m2", What: "pushed"}},

@@ -14,7 +14,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"orrery"
-	"orrery/sim"
 	"orrery/sim/scenario"
 )
 
@@ -23,6 +22,7 @@ type coverageFlags struct {
 	seeds  sweepFlag
 	jobs   int
 	format string
+	engine engineFlags
 }
 
 func coverageCommand() *cobra.Command {
@@ -44,24 +44,23 @@ func coverageCommand() *cobra.Command {
 	cmd.Flags().Var(&f.seeds, "seeds", "how many seeds of each scenario, or a range of them; without it the first that each names")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, or json (an object a line)")
+	f.engine.add(cmd)
 	return cmd
 }
 
 func (f *coverageFlags) run(cmd *cobra.Command, args []string) error {
-	switch {
-	case f.jobs < 1:
-		return fmt.Errorf("--jobs %d: want at least 1", f.jobs)
-	case f.format != "text" && f.format != "json":
-		return fmt.Errorf("--format %s: want text or json", f.format)
-	case !f.seeds.set():
-		f.seeds.count = 1
+	if err := checkSweep(f.jobs, f.format, &f.seeds); err != nil {
+		return err
 	}
-	scenarios, err := loadPlain(args, f.set, cmd.InOrStdin())
+	if err := f.engine.check(); err != nil {
+		return err
+	}
+	w, scenarios, err := f.engine.readyPlain(cmd, args, f.set)
 	if err != nil {
 		return err
 	}
-	trips := sweep{scenarios: scenarios, seeds: f.seeds, cover: true}
-	c, all, far := newCoverage(sim.Probes()), trips.count(), newProgress(cmd.ErrOrStderr(), rarely)
+	trips := sweep{scenarios: scenarios, seeds: f.seeds, cover: true, way: w}
+	c, all, far := newCoverage(w.probes()), trips.count(), newProgress(cmd.ErrOrStderr(), rarely)
 	for o := range perform(cmd.Context(), f.jobs, trips.jobs(), lived) {
 		if o.err != nil {
 			return fmt.Errorf("%s: seed %d: %w", title(o.scenario), o.seed, o.err)

@@ -22,6 +22,7 @@ type diffFlags struct {
 	seeds  []uint
 	knob   string
 	format string
+	engine engineFlags
 }
 
 func diffCommand() *cobra.Command {
@@ -42,6 +43,7 @@ func diffCommand() *cobra.Command {
 	cmd.Flags().UintSliceVar(&f.seeds, "seed", nil, "the seed of both runs; given twice, of each; without it the first that a scenario names")
 	cmd.Flags().StringVar(&f.knob, "knob", "", "the rule that is broken in the second run")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text or json")
+	f.engine.add(cmd)
 	return cmd
 }
 
@@ -59,11 +61,19 @@ func (f *diffFlags) run(cmd *cobra.Command, args []string) error {
 	if f.format != "text" && f.format != "json" {
 		return fmt.Errorf("--format %s: want text or json", f.format)
 	}
+	if err := f.engine.check(); err != nil {
+		return err
+	}
 	both, err := f.plan(args, cmd.InOrStdin())
 	if err != nil {
 		return err
 	}
-	d, err := compare(cmd.Context(), both)
+	w, err := f.engine.readyAll(cmd, both[0].scenario, both[1].scenario)
+	if err != nil {
+		return err
+	}
+	both[0].way, both[1].way = w, w
+	d, err := part(cmd.Context(), both)
 	switch {
 	case errors.Is(err, errStopped):
 		return stopped{}
@@ -135,9 +145,9 @@ type side struct {
 // follow is how many records are shown after those that differ.
 const follow = 2
 
-// compare lives both runs. Of the first it keeps a sum of each record, so that a run of
+// part lives both runs. Of the first it keeps a sum of each record, so that a run of
 // days needs little room; what is shown comes from living them again.
-func compare(ctx context.Context, both [2]replay) (*difference, error) {
+func part(ctx context.Context, both [2]replay) (*difference, error) {
 	var sums []uint64
 	if _, err := both[0].watch(ctx, 0, func(r sim.Record) { sums = append(sums, sum(r)) }); err != nil {
 		return nil, err

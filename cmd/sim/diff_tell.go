@@ -53,7 +53,7 @@ func (d *difference) tellCauses(w io.Writer, s side) {
 
 // name is the run as a person would ask for it.
 func (p replay) name() string {
-	text := fmt.Sprintf("%s --seed %d", argument(p.scenario), p.seed)
+	text := fmt.Sprintf("%s --seed %d%s", argument(p.scenario), p.seed, p.way.flags)
 	var knobs []string
 	for _, k := range p.scenario.Knobs {
 		knobs = append(knobs, k.Name)

@@ -21,6 +21,7 @@ type exploreFlags struct {
 	guided bool
 	out    string
 	format string
+	engine engineFlags
 }
 
 func exploreCommand() *cobra.Command {
@@ -51,6 +52,7 @@ func exploreCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.guided, "guided", false, "make scenarios of those runs that reached something new")
 	cmd.Flags().StringVar(&f.out, "out", filepath.Join("out", "failures"), `folder of the files that reproduce failures; "" for none`)
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, or json (a line for each kind of failure, and one for all)")
+	f.engine.add(cmd)
 	return cmd
 }
 
@@ -58,14 +60,14 @@ func (f *exploreFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	scenarios, err := loadPlain(args, f.set, cmd.InOrStdin())
+	w, scenarios, err := f.engine.readyPlain(cmd, args, f.set)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := f.bound(cmd.Context())
 	defer cancel()
-	x := newExploration(f, cmd.OutOrStdout(), cmd.ErrOrStderr())
-	trips := sweep{scenarios: scenarios, seeds: f.seeds, endless: f.lasts > 0 && !f.seeds.set(), cover: f.cover || f.guided}
+	x := newExploration(f, w, cmd.OutOrStdout(), cmd.ErrOrStderr())
+	trips := sweep{scenarios: scenarios, seeds: f.seeds, endless: f.lasts > 0 && !f.seeds.set(), cover: f.cover || f.guided, way: w}
 	if x.all = trips.count(); f.guided {
 		err = x.guide(ctx, trips)
 	} else {
@@ -95,7 +97,7 @@ func (f *exploreFlags) check() error {
 	case f.guided && f.out == "":
 		return errors.New("--guided needs --out: the scenarios that it makes are in no other file")
 	}
-	return nil
+	return f.engine.check()
 }
 
 // bound ends ctx when the time is over that the flags give.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"orrery/sim"
@@ -21,13 +22,15 @@ func (x *exploration) guide(ctx context.Context, trips sweep) error {
 		seed, _ := trips.seeds.of(s.Seeds)
 		return seed
 	}
-	s := search.New(trips.scenarios, first, sim.Check, 0)
+	s := search.New(trips.scenarios, first, func(s *scenario.Scenario) error {
+		return errors.Join(sim.Check(s), trips.way.fits(s))
+	}, 0)
 	for left := trips.count(); ctx.Err() == nil && (left > 0 || trips.endless); left -= generation {
 		made := s.Next(generation)
 		if !trips.endless {
 			made = made[:min(generation, left)]
 		}
-		if err := x.lives(ctx, s, made); err == errEnough {
+		if err := x.lives(ctx, trips.way, s, made); err == errEnough {
 			return nil
 		} else if err != nil {
 			return err
@@ -37,10 +40,10 @@ func (x *exploration) guide(ctx context.Context, trips sweep) error {
 }
 
 // lives lives a generation, and has the search learn of each run in their order.
-func (x *exploration) lives(ctx context.Context, s *search.Search, made []search.Candidate) error {
+func (x *exploration) lives(ctx context.Context, w way, s *search.Search, made []search.Candidate) error {
 	jobs := make([]job, len(made))
 	for i, c := range made {
-		jobs[i] = job{scenario: c.Scenario, seed: c.Seed, cover: true}
+		jobs[i] = job{scenario: c.Scenario, seed: c.Seed, cover: true, way: w}
 	}
 	i := 0
 	for o := range perform(ctx, x.flags.jobs, slices.Values(jobs), visit) {

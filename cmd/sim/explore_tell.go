@@ -11,8 +11,6 @@ import (
 	"maps"
 	"slices"
 	"time"
-
-	"orrery/sim"
 )
 
 // exploration is what many runs came to, as far as they were done. Nothing of it grows
@@ -26,6 +24,7 @@ type exploration struct {
 	runs     int
 	bad      int // runs that broke a promise
 	virtual  time.Duration
+	known    int // probes that there are
 	probes   map[string]uint64
 	reaction map[string]uint64
 	kept     int // runs that a guided exploration goes on from
@@ -35,9 +34,9 @@ type exploration struct {
 // rarely is between two lines of progress where there is no terminal.
 const rarely = 10 * time.Second
 
-func newExploration(f *exploreFlags, out, errs io.Writer) *exploration {
+func newExploration(f *exploreFlags, w way, out, errs io.Writer) *exploration {
 	return &exploration{
-		flags: f, out: out, far: newProgress(errs, rarely), began: time.Now(),
+		flags: f, known: len(w.probes()), out: out, far: newProgress(errs, rarely), began: time.Now(),
 		probes: map[string]uint64{}, reaction: map[string]uint64{}, findings: findings{folder: f.out},
 	}
 }
@@ -141,10 +140,7 @@ func (x *exploration) pace() string {
 }
 
 func (x *exploration) reached() string {
-	if known := len(sim.Probes()); known > 0 {
-		return fmt.Sprintf("%d of %d probes", len(x.probes), known)
-	}
-	return plural(len(x.probes), "probe")
+	return fmt.Sprintf("%d of %d probes", len(x.probes), x.known)
 }
 
 // end sums up.
@@ -177,9 +173,9 @@ func (x *exploration) verdict() string {
 // again is the line that reproduces a finding.
 func (f *finding) again() string {
 	if f.file != "" {
-		return "go run ./cmd/sim run " + fileTitle(f.file)
+		return "go run ./cmd/sim run " + fileTitle(f.file) + f.way.flags
 	}
-	return again(&outcome{job: job{scenario: f.scenario, seed: f.seed}})
+	return again(&outcome{job: job{scenario: f.scenario, seed: f.seed, way: f.way}})
 }
 
 // jsonFinding is the line of a kind of failure, jsonExploration that of them all. Fields
@@ -195,6 +191,7 @@ type jsonFinding struct {
 	AtSeconds float64  `json:"at_seconds"` // virtual time of the first evidence
 	Evidence  []string `json:"evidence"`
 	File      string   `json:"file,omitempty"`
+	Engine    string   `json:"engine"`
 }
 
 type jsonExploration struct {
@@ -214,12 +211,12 @@ func (x *exploration) endJSON() {
 	e := json.NewEncoder(x.out)
 	e.SetEscapeHTML(false)
 	for _, f := range x.findings.all {
-		e.Encode(jsonFinding{f.promise, f.job, f.kind, f.runs, title(f.scenario), f.seed, f.steps, f.at.Seconds(), f.evidence, f.file})
+		e.Encode(jsonFinding{f.promise, f.job, f.kind, f.runs, title(f.scenario), f.seed, f.steps, f.at.Seconds(), f.evidence, f.file, f.way.word()})
 	}
 	real := time.Since(x.began).Seconds()
 	e.Encode(jsonExploration{
 		Runs: x.runs, Broken: x.bad, Failures: len(x.findings.all), VirtualSeconds: x.virtual.Seconds(), RealSeconds: real,
-		SeedsPerSecond: float64(x.runs) / max(real, 0.001), Probes: slices.Sorted(maps.Keys(x.probes)), ProbesKnown: len(sim.Probes()),
+		SeedsPerSecond: float64(x.runs) / max(real, 0.001), Probes: slices.Sorted(maps.Keys(x.probes)), ProbesKnown: x.known,
 		Reactions: len(x.reaction), Kept: x.kept,
 	})
 }

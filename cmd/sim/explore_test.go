@@ -40,7 +40,7 @@ func TestExploreTellsEachFailureOnceAndLeavesAFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"# Retries-bounded of doomed: ", "# again:    go run ./cmd/sim run ", " shrink ", " report ", "From testdata/breaks:", "\nseeds    3\n"} {
+	for _, want := range []string{"# Retries-bounded of doomed: ", "# again:    go run ./cmd/sim run ", " shrink ", " report ", "From testdata/breaks:", "\nseeds    4\n"} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("want %q in the file:\n%s", want, text)
 		}

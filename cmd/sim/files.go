@@ -95,6 +95,16 @@ func loadPlain(args []string, set string, in io.Reader) ([]*scenario.Scenario, e
 // errNoPlain says that nothing is left.
 var errNoPlain = errors.New("each of these scenarios must break a promise: they are for sim mutants")
 
+// namedBy says which scenarios somebody named by itself, and not as one of a folder or of
+// a set.
+func namedBy(args []string, set string) func(*scenario.Scenario) bool {
+	return func(s *scenario.Scenario) bool {
+		return set == "" && slices.ContainsFunc(args, func(arg string) bool {
+			return argument(s) == arg || title(s) == fileTitle(filepath.Clean(arg))
+		})
+	}
+}
+
 // find resolves an argument to the paths of scenario files, sorted.
 func find(arg string) ([]string, error) {
 	if arg == stdin {
@@ -176,13 +186,7 @@ func again(o *outcome) string {
 	if name == stdinName {
 		name = stdin
 	}
-	line := fmt.Sprintf("go run ./cmd/sim run %s --seed %d", name, o.seed)
-	if o.live.engine == engineLive {
-		line += " --engine live"
-	}
-	if o.live.limit > 0 {
-		line += fmt.Sprintf(" --limit %v", o.live.limit)
-	}
+	line := fmt.Sprintf("go run ./cmd/sim run %s --seed %d%s", name, o.seed, o.way.flags)
 	if o.diverge != "" {
 		line += " --twice"
 	}

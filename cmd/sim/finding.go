@@ -22,6 +22,7 @@ type finding struct {
 	steps    uint64
 	at       time.Duration // of the first evidence
 	evidence []string
+	way      way
 	file     string // that reproduces it
 }
 
@@ -78,14 +79,14 @@ func failuresOf(o *outcome) []*finding {
 		first, _, _ := strings.Cut(o.bug, "\n")
 		return []*finding{{
 			signature: signature{promise: "simulator", kind: kindOf(first, o.scenario)},
-			runs:      1, scenario: o.scenario, seed: o.seed, evidence: strings.Split(o.bug, "\n"),
+			runs:      1, scenario: o.scenario, seed: o.seed, way: o.way, evidence: strings.Split(o.bug, "\n"),
 		}}
 	}
 	var all []*finding
 	for _, v := range o.brokenPromises() {
 		all = append(all, &finding{
 			signature: signatureOf(o.scenario, v), runs: 1,
-			scenario: o.scenario, seed: o.seed, steps: o.result.Steps, at: v.Evidence[0].At, evidence: texts(v),
+			scenario: o.scenario, seed: o.seed, way: o.way, steps: o.result.Steps, at: v.Evidence[0].At, evidence: texts(v),
 		})
 	}
 	return all
@@ -134,9 +135,9 @@ func (x *finding) text() []byte {
 		head = append(head, "  "+line)
 	}
 	head = append(head, "",
-		"again:    go run ./cmd/sim run "+name,
-		"smaller:  go run ./cmd/sim shrink "+name,
-		"to see:   go run ./cmd/sim report "+name+" -o out/report.html")
+		"again:    go run ./cmd/sim run "+name+x.way.flags,
+		"smaller:  go run ./cmd/sim shrink "+name+x.way.flags,
+		"to see:   go run ./cmd/sim report "+name+x.way.flags+" -o out/report.html")
 	if x.scenario.About != "" {
 		head = append(head, "", "From "+title(x.scenario)+":", x.scenario.About)
 	}

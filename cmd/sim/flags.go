@@ -130,6 +130,19 @@ func (f *sweepFlag) of(own scenario.Seeds) (first, n uint64) {
 	return own.First, min(own.Last-own.First, maxSeeds-1) + 1
 }
 
+// checkSweep says what is wrong with the flags of a sweep. Without seeds it is of one each.
+func checkSweep(jobs int, format string, seeds *sweepFlag) error {
+	switch {
+	case jobs < 1:
+		return fmt.Errorf("--jobs %d: want at least 1", jobs)
+	case format != "text" && format != "json":
+		return fmt.Errorf("--format %s: want text or json", format)
+	case !seeds.set():
+		seeds.count = 1
+	}
+	return nil
+}
+
 // momentFlag is a moment of virtual time: a duration since the start, or as traces and
 // stories show it.
 type momentFlag struct {

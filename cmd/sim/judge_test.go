@@ -192,7 +192,7 @@ func TestRunsComeInTheOrderOfTheirJobs(t *testing.T) {
 	}
 	f := &runFlags{jobs: 3}
 	f.seeds.from, f.seeds.to, f.seeds.set = 5, 24, true
-	_, jobs := f.plan([]*scenario.Scenario{s})
+	_, jobs := f.plan(way{}, []*scenario.Scenario{s})
 	next := uint64(5)
 	for o := range perform(t.Context(), f.jobs, slices.Values(jobs), lived) {
 		if o.err != nil || o.seed != next {

@@ -34,6 +34,11 @@ func (l lineage) chain(step uint64) []uint64 {
 type replay struct {
 	scenario *scenario.Scenario
 	seed     uint64
+	way      way
+}
+
+func (p replay) run(opts sim.Options) (*sim.Result, error) {
+	return p.way.run(p.scenario, p.seed, opts)
 }
 
 // watch lives the run, up to the step last or, for 0, to its end.
@@ -47,7 +52,7 @@ func (p replay) watch(ctx context.Context, last uint64, see func(sim.Record)) (*
 // watchUntil lives the run until whoever sees a record has seen enough.
 func (p replay) watchUntil(ctx context.Context, see func(sim.Record) (enough bool)) (*sim.Result, error) {
 	enough := false
-	r, err := sim.Run(p.scenario, p.seed, sim.Options{
+	r, err := p.run(sim.Options{
 		Watch: func(r sim.Record) { enough = enough || see(r) },
 		Stop:  func() bool { return enough || ctx.Err() != nil },
 	})

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -13,20 +12,11 @@ import (
 	"orrery/sim/scenario"
 )
 
-// liveable says what of the scenarios cannot be done with real agents.
-func liveable(scenarios []*scenario.Scenario) error {
-	var errs []error
-	for _, s := range scenarios {
-		errs = append(errs, engine.Check(s))
-	}
-	return errors.Join(errs...)
-}
+// liveable says what of a scenario cannot be done with real agents.
+func liveable(s *scenario.Scenario) error { return engine.Check(s) }
 
 // doer is how the runs are done: the programs of live clusters are built first.
 func (f *liveFlags) doer(ctx context.Context, scenarios []*scenario.Scenario, talk io.Writer) (func(context.Context, job) *outcome, error) {
-	if f.engine == engineModel {
-		return lived, nil
-	}
 	fmt.Fprintln(talk, "building the agent")
 	programs, err := live.Build{Race: f.race}.Make(ctx)
 	if err != nil {

@@ -28,6 +28,7 @@ func newJSONPrinter(out, errs io.Writer) *jsonPrinter {
 type jsonRun struct {
 	Scenario       string            `json:"scenario"`
 	Seed           uint64            `json:"seed"`
+	Engine         string            `json:"engine"`
 	Hash           string            `json:"hash"`
 	Kept           bool              `json:"kept"` // with must_fail: under this seed it was caught
 	MustFail       bool              `json:"must_fail"`
@@ -55,7 +56,7 @@ func (p *jsonPrinter) begin([]job) {}
 func (p *jsonPrinter) outcome(o *outcome) {
 	r := o.result
 	run := jsonRun{
-		Scenario: title(o.scenario), Seed: o.seed, Hash: r.Hash, Kept: r.Kept, MustFail: r.MustFail, Stopped: r.Stopped,
+		Scenario: title(o.scenario), Seed: o.seed, Engine: o.way.word(), Hash: r.Hash, Kept: r.Kept, MustFail: r.MustFail, Stopped: r.Stopped,
 		Promises: []jsonVerdict{}, VirtualSeconds: r.Virtual.Seconds(), RealSeconds: o.real.Seconds(),
 		Messages: r.Messages, Steps: r.Steps, Faults: r.Faults, Probes: r.Probes,
 	}

@@ -85,7 +85,7 @@ func rootCommand() *cobra.Command {
 		return fmt.Errorf("%w; see %s --help", err, cmd.CommandPath())
 	})
 	root.AddCommand(runCommand(), listCommand(), checkCommand(), traceCommand(), exploreCommand(), coverageCommand(), mutantsCommand())
-	root.AddCommand(shrinkCommand(), causeCommand(), diffCommand(), reportCommand())
+	root.AddCommand(shrinkCommand(), causeCommand(), diffCommand(), reportCommand(), compareCommand())
 	return root
 }
 

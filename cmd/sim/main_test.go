@@ -89,7 +89,7 @@ func TestExitCodesAndWhatIsSaid(t *testing.T) {
 		"seeds without end":       {args: []string{"run", tiny, "--seeds", "1..18446744073709551615"}, code: 2, err: "want at most 1000000 seeds"},
 		"empty seeds":             {args: []string{"run", tiny, "--seeds", ""}, code: 2, err: "want a range"},
 		"seed and seeds":          {args: []string{"run", tiny, "--seed", "1", "--seeds", "1..2"}, code: 2, err: "--seed and --seeds exclude each other\n"},
-		"an unknown engine":       {args: []string{"run", tiny, "--engine", "steam"}, code: 2, err: "--engine steam: want model or live\n"},
+		"an unknown engine":       {args: []string{"run", tiny, "--engine", "steam"}, code: 2, err: "--engine steam: want model, sandbox or live\n"},
 		"a limit for the model":   {args: []string{"run", tiny, "--limit", "10s"}, code: 2, err: "--limit, --keep and --race are for --engine live\n"},
 		"a live run twice":        {args: []string{"run", tiny, "--engine", "live", "--twice"}, code: 2, err: "no two runs of real processes are the same"},
 		"what live cannot do":     {args: []string{"run", "../../scenarios/clock-skew", "--engine", "live"}, code: 2, err: "the live engine cannot skew"},

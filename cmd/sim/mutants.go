@@ -25,6 +25,7 @@ type mutantsFlags struct {
 	scenarios string
 	format    string
 	into      string
+	engine    engineFlags
 }
 
 func mutantsCommand() *cobra.Command {
@@ -48,7 +49,8 @@ func mutantsCommand() *cobra.Command {
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "mutants at once, each on a goroutine of its own")
 	cmd.Flags().StringVar(&f.scenarios, "scenarios", "scenarios", "the folder of the scenarios")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json (an object a line) or markdown")
-	cmd.Flags().StringVar(&f.into, "into", "", "with markdown: put the table between the markers of this file")
+	cmd.Flags().StringVar(&f.into, "into", "", "with markdown: put the table between the markers that this file has for the engine")
+	f.engine.add(cmd)
 	return cmd
 }
 
@@ -63,6 +65,9 @@ func (f *mutantsFlags) run(cmd *cobra.Command, args []string) error {
 	}
 	mutants, err := choose(mutantsOf(sim.Knobs(), scenarios), args)
 	if err != nil {
+		return err
+	}
+	if mutants, err = f.ready(cmd, mutants, len(args) > 0); err != nil {
 		return err
 	}
 	far, done, holes := newProgress(cmd.ErrOrStderr(), 0), 0, 0
@@ -106,7 +111,55 @@ func (f *mutantsFlags) check(cmd *cobra.Command) (fatePrinter, error) {
 	case f.into != "" && f.format != "markdown":
 		return nil, errors.New("--into is for --format markdown")
 	}
-	return newFatePrinter(f.format, f.into, cmd.OutOrStdout())
+	if err := f.engine.check(); err != nil {
+		return nil, err
+	}
+	return newFatePrinter(f.format, f.into, f.engine.engine(), cmd.OutOrStdout())
+}
+
+// ready opens the engine, and returns the mutants that it can run in some scenario. If they
+// were named, it has to run all.
+func (f *mutantsFlags) ready(cmd *cobra.Command, all []*mutant, named bool) ([]*mutant, error) {
+	w, err := f.engine.open(cmd.Context(), nil, cmd.ErrOrStderr())
+	if err != nil {
+		return nil, err
+	}
+	fits := func(s *scenario.Scenario) error { return errors.Join(f.engine.fits(s), w.fits(s)) }
+	var kept []*mutant
+	for _, m := range all {
+		m.way = w
+		switch err := m.fit(fits); {
+		case err == nil:
+			kept = append(kept, m)
+		case named:
+			return nil, fmt.Errorf("%s cannot be tried: %w", m.name, err)
+		}
+	}
+	if left := len(all) - len(kept); left > 0 {
+		fmt.Fprintf(cmd.ErrOrStderr(), "%s left out: not for %s; name one to see why\n", plural(left, "mutant"), w.noun())
+	}
+	return kept, nil
+}
+
+// fit drops the scenarios that do not fit. Where none is left of those there were, it
+// returns what speaks against the last.
+func (m *mutant) fit(fits func(*scenario.Scenario) error) error {
+	scenarios := &m.own
+	if len(m.own) == 0 {
+		scenarios = &m.plain
+	}
+	var why error
+	*scenarios = slices.DeleteFunc(*scenarios, func(s *scenario.Scenario) bool {
+		err := fits(s)
+		if err != nil {
+			why = err
+		}
+		return err != nil
+	})
+	if len(*scenarios) > 0 {
+		return nil
+	}
+	return why
 }
 
 // canary is the knob that breaks a promise under every seed. If it is not caught, nothing
@@ -126,6 +179,7 @@ type mutant struct {
 	breaks    string
 	own       []*scenario.Scenario // that say which promise must break
 	plain     []*scenario.Scenario // with the knob turned; tried when there are no own ones
+	way       way
 }
 
 // always says that the mutant has to be caught under each seed.
@@ -297,12 +351,12 @@ func (o *outcome) broken() []string {
 func (f *mutantsFlags) attempts(m *mutant) func(func(job) bool) {
 	seeds := sweepFlag{count: uint64(f.seeds)}
 	if len(m.own) > 0 {
-		return sweep{scenarios: m.own, seeds: seeds}.jobs()
+		return sweep{scenarios: m.own, seeds: seeds, way: m.way}.jobs()
 	}
 	if f.seeds == 0 {
 		seeds.count = defaultSeeds
 	}
-	return sweep{scenarios: m.plain, seeds: seeds}.jobs()
+	return sweep{scenarios: m.plain, seeds: seeds, way: m.way}.jobs()
 }
 
 // see judges a run of the mutant: those promises caught it that had to break, or where

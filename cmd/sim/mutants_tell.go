@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"orrery/sim/scenario"
 )
 
 // fatePrinter shows what became of mutants.
@@ -14,7 +16,7 @@ type fatePrinter interface {
 	end(done, holes int) error
 }
 
-func newFatePrinter(format, into string, out io.Writer) (fatePrinter, error) {
+func newFatePrinter(format, into string, engine scenario.Engine, out io.Writer) (fatePrinter, error) {
 	switch format {
 	case "text":
 		return &textFates{out: out}, nil
@@ -23,7 +25,7 @@ func newFatePrinter(format, into string, out io.Writer) (fatePrinter, error) {
 		e.SetEscapeHTML(false)
 		return &jsonFates{out: e}, nil
 	case "markdown":
-		return &markdownFates{out: out, into: into}, nil
+		return &markdownFates{out: out, into: into, begin: tableBegin[engine]}, nil
 	}
 	return nil, fmt.Errorf("--format %s: want text, json or markdown", format)
 }
@@ -99,9 +101,10 @@ func (p *jsonFates) end(int, int) error { return nil }
 
 // markdownFates makes a table for the docs.
 type markdownFates struct {
-	out  io.Writer
-	into string // a file with markers; "": the table goes to out
-	rows []string
+	out   io.Writer
+	into  string // a file with markers; "": the table goes to out
+	begin string // the marker before the table
+	rows  []string
 }
 
 func (p *markdownFates) fate(x *fate) {
@@ -117,11 +120,13 @@ func (p *markdownFates) fate(x *fate) {
 // cell keeps a text within its column.
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
-// The markers between which the table stands in a file.
-const (
-	tableBegin = "<!-- mutants: made by make mutants -->"
-	tableEnd   = "<!-- mutants: end -->"
-)
+// The markers between which the table of an engine stands in a file.
+var tableBegin = map[scenario.Engine]string{
+	scenario.EngineModel:   "<!-- mutants: made by make mutants -->",
+	scenario.EngineSandbox: "<!-- mutants in the sandbox: made by make mutants-sandbox -->",
+}
+
+const tableEnd = "<!-- mutants: end -->"
 
 func (p *markdownFates) end(done, holes int) error {
 	head := fmt.Sprintf("%s, %d caught, %s.\n\n", plural(done, "mutant"), done-holes, plural(holes, "hole")) +
@@ -131,21 +136,21 @@ func (p *markdownFates) end(done, holes int) error {
 		_, err := io.WriteString(p.out, table)
 		return err
 	}
-	return insert(p.into, table)
+	return insert(p.into, p.begin, table)
 }
 
 // insert puts a text between the markers of a file, in the place of what stands there.
-func insert(path, text string) error {
+func insert(path, begin, text string) error {
 	was, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("write the table of mutants: %w", err)
 	}
-	before, rest, begins := strings.Cut(string(was), tableBegin)
+	before, rest, begins := strings.Cut(string(was), begin)
 	_, after, ends := strings.Cut(rest, tableEnd)
 	if !begins || !ends {
-		return fmt.Errorf("%s: want the lines %q and %q, with the table to go between them", path, tableBegin, tableEnd)
+		return fmt.Errorf("%s: want the lines %q and %q, with the table to go between them", path, begin, tableEnd)
 	}
-	is := before + tableBegin + "\n\n" + text + "\n" + tableEnd + after
+	is := before + begin + "\n\n" + text + "\n" + tableEnd + after
 	if err := os.WriteFile(path, []byte(is), 0o644); err != nil {
 		return fmt.Errorf("write the table of mutants: %w", err)
 	}

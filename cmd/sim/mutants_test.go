@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -87,13 +88,15 @@ func TestMutantsForMachines(t *testing.T) {
 	}
 }
 
-func TestTableGoesBetweenTheMarkers(t *testing.T) {
+func TestTablesGoBetweenTheirMarkers(t *testing.T) {
+	pretend(t)
+	model, sandbox := tableBegin[scenario.EngineModel], tableBegin[scenario.EngineSandbox]
 	file := filepath.Join(t.TempDir(), "mutants.md")
-	if err := os.WriteFile(file, []byte("# Mutants\n\n"+tableBegin+"\nold\n"+tableEnd+"\n\nafter\n"), 0o644); err != nil {
+	if err := os.WriteFile(file, []byte("# Mutants\n\n"+model+"\nold\n"+tableEnd+"\n\nbetween\n\n"+sandbox+"\n"+tableEnd+"\n\nafter\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	for range 2 { // the second time there is a table
-		if got := hunted(t, "both", "--format", "markdown", "--into", file); got.code != exitKept || got.out != "" {
+	for _, engine := range []string{"model", "sandbox", "model"} { // the last time there is a table
+		if got := hunted(t, "both", "--format", "markdown", "--into", file, "--engine", engine); got.code != exitKept || got.out != "" {
 			t.Fatalf("exit code %d, out %s, err %s", got.code, got.out, got.err)
 		}
 	}
@@ -101,9 +104,10 @@ func TestTableGoesBetweenTheMarkers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := string(text)
-	if !strings.HasPrefix(got, "# Mutants\n\n"+tableBegin+"\n\n1 mutant, 1 caught, 0 holes.\n\n| mutant |") || !strings.HasSuffix(got, "|  |\n\n"+tableEnd+"\n\nafter\n") || strings.Count(got, "`both`") != 1 {
-		t.Errorf("file:\n%s", got)
+	got := regexp.MustCompile(`(?s)\| mutant.*?\n\n`).ReplaceAllString(string(text), "TABLE\n\n")
+	table := "\n\n1 mutant, 1 caught, 0 holes.\n\nTABLE\n\n" + tableEnd
+	if want := "# Mutants\n\n" + model + table + "\n\nbetween\n\n" + sandbox + table + "\n\nafter\n"; got != want || strings.Count(string(text), "`both`") != 2 {
+		t.Errorf("file:\n%s", text)
 	}
 }
 

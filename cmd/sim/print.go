@@ -50,7 +50,7 @@ func (p *textPrinter) begin(jobs []job) {
 
 func (p *textPrinter) header(j job) {
 	s := j.scenario
-	fmt.Fprintf(p.w, "%s  seed %d, %s, %s\n", title(s), j.seed, plural(s.Members.Servers, "server"), plural(s.Members.Agents, "agent"))
+	fmt.Fprintf(p.w, "%s  seed %d, %s, %s%s\n", title(s), j.seed, plural(s.Members.Servers, "server"), plural(s.Members.Agents, "agent"), j.way.where())
 	for line := range strings.Lines(s.About) {
 		fmt.Fprintf(p.w, "  %s\n", strings.TrimSuffix(line, "\n"))
 	}
@@ -81,7 +81,7 @@ func (p *textPrinter) whole(o *outcome) {
 		fmt.Fprintf(p.w, "  ! probe %s was not reached: some seed must, this one need not\n", probe)
 	}
 	r := o.result
-	if o.live.engine == engineLive {
+	if o.way.live() {
 		fmt.Fprintf(p.w, "\n%s: %s, %d entries of the log, %d faults\n", o.word(), speed(o), r.Messages, r.Faults)
 	} else {
 		fmt.Fprintf(p.w, "\n%s: %s, %d messages, %d faults, trace %s\n", o.word(), speed(o), r.Messages, r.Faults, r.Hash)
@@ -148,14 +148,14 @@ func (o *outcome) word() string {
 
 // trace names the run's trace, as short as it tells runs apart.
 func (o *outcome) trace() string {
-	if o.live.engine == engineLive {
+	if o.way.live() {
 		return "real agents"
 	}
 	return o.result.Hash[:16]
 }
 
 func speed(o *outcome) string {
-	if o.live.engine == engineLive {
+	if o.way.live() {
 		return fmt.Sprintf("%.0f seconds with real agents", o.result.Virtual.Seconds())
 	}
 	virtual, real := o.result.Virtual.Seconds(), max(o.real, time.Microsecond).Seconds()

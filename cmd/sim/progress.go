@@ -23,6 +23,16 @@ func newProgress(w io.Writer, rare time.Duration) *progress {
 	return &progress{w: w, terminal: isTerminal(w), rare: rare, now: time.Now, last: time.Now()}
 }
 
+// tell says what is under way that takes long: on a terminal until the next thing is shown.
+func (p *progress) tell(text string) {
+	if !p.terminal {
+		fmt.Fprintln(p.w, text)
+		return
+	}
+	p.hide()
+	p.draw([]string{text})
+}
+
 // often is between two pictures on a terminal: more than that nobody reads.
 const often = 100 * time.Millisecond
 

@@ -8,12 +8,12 @@ import (
 
 	"orrery/sim"
 	"orrery/sim/report"
-	"orrery/sim/scenario"
 )
 
 type reportFlags struct {
-	seed seedFlag
-	out  string
+	seed   seedFlag
+	out    string
+	engine engineFlags
 }
 
 func reportCommand() *cobra.Command {
@@ -31,24 +31,28 @@ func reportCommand() *cobra.Command {
 	}
 	cmd.Flags().Var(&f.seed, "seed", "the seed; without it the first that the scenario names")
 	cmd.Flags().StringVarP(&f.out, "output", "o", "run.html", "the file to write; - for standard output")
+	f.engine.add(cmd)
 	return cmd
 }
 
 func (f *reportFlags) run(cmd *cobra.Command, args []string) error {
-	s, err := loadOne(args, cmd.InOrStdin())
+	if err := f.engine.check(); err != nil {
+		return err
+	}
+	w, s, err := f.engine.readyOne(cmd, args)
 	if err != nil {
 		return err
 	}
-	seed := f.seed.of(s).First
+	play := replay{s, f.seed.of(s).First, w}
 	trace := report.NewRecorder()
-	r, err := sim.Run(s, seed, sim.Options{Watch: trace.Take, Stop: func() bool { return cmd.Context().Err() != nil }})
+	r, err := play.run(sim.Options{Watch: trace.Take, Stop: func() bool { return cmd.Context().Err() != nil }})
 	if err != nil {
 		return err
 	}
 	if r.Stopped {
 		return stopped{0, 1}
 	}
-	page, err := report.Page(f.describe(s, r, trace))
+	page, err := report.Page(f.describe(play, r, trace))
 	if err != nil {
 		return err
 	}
@@ -56,11 +60,11 @@ func (f *reportFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // describe says how a run stands in the words of sim run.
-func (f *reportFlags) describe(s *scenario.Scenario, r *sim.Result, trace *report.Recorder) report.Run {
-	o := &outcome{job: job{scenario: s, tally: &tally{seeds: 1}, seed: r.Seed}, result: r}
+func (f *reportFlags) describe(p replay, r *sim.Result, trace *report.Recorder) report.Run {
+	o := &outcome{job: job{scenario: p.scenario, tally: &tally{seeds: 1}, seed: p.seed, way: p.way}, result: r}
 	how := o.standing()
 	return report.Run{
-		Scenario: s, Result: r, Trace: trace, Title: title(s),
+		Scenario: p.scenario, Result: r, Trace: trace, Title: title(p.scenario),
 		Word: o.word(), Good: how == kept || how == caught, Again: again(o),
 	}
 }

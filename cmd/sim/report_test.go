@@ -62,6 +62,9 @@ func TestReportCommand(t *testing.T) {
 
 // TestReportPage opens pages in a browser and does what a person does with them.
 func TestReportPage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a browser a while, and -short")
+	}
 	ctx := browser(t)
 	t.Chdir("../..") // so that the pages say what one types
 	failover := drawn(t, "scenarios/leader-failover")

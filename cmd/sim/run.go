@@ -21,7 +21,7 @@ type runFlags struct {
 	twice  bool
 	format string
 	jobs   int
-	live   liveFlags
+	engine engineFlags
 }
 
 func runCommand() *cobra.Command {
@@ -35,6 +35,8 @@ func runCommand() *cobra.Command {
 			"A scenario that must break a promise is as it should be when that is seen. Over several seeds\n" +
 			"it has to be seen under one of them; and one of them has to reach each probe that the scenario\n" +
 			"expects.\n\n" +
+			"With --engine sandbox each member is the agent itself, with the real raft and serf, in a virtual\n" +
+			"machine: slower than the model, and the same under the same seed too.\n\n" +
 			"With --engine live the same files are lived by real agents on this machine, killed, stopped and\n" +
 			"cut off for real. Such a run takes its time, cannot be repeated, and is judged by the same\n" +
 			"promises; those that only the model can judge are named.",
@@ -42,6 +44,7 @@ func runCommand() *cobra.Command {
 			"  sim run scenarios/ --seeds 1..20\n" +
 			"  sim run --set smoke --twice\n" +
 			"  sim run scenarios/leader-failover --seed 7 --twice\n" +
+			"  sim run --engine sandbox scenarios/leader-failover --twice\n" +
 			"  sim run --engine live scenarios/leader-failover --limit 2m",
 		Args: needScenarioOr(&f.set),
 		RunE: func(cmd *cobra.Command, args []string) error { return f.run(cmd, args) },
@@ -52,7 +55,7 @@ func runCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&f.twice, "twice", false, "run each twice and compare the hashes of their traces")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, json (an object a line) or junit")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own; with --engine live always 1")
-	f.live.add(cmd)
+	f.engine.addAll(cmd)
 	return cmd
 }
 
@@ -85,7 +88,7 @@ type job struct {
 	twice    bool
 	cover    bool              // note the reactions of actors
 	say      func(line string) // hears the story as it happens; nil: nobody does
-	live     liveFlags
+	way      way
 }
 
 // outcome is one run that was done.
@@ -104,6 +107,11 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 		return errors.New("--seed and --seeds exclude each other")
 	case f.jobs < 1:
 		return fmt.Errorf("--jobs %d: want at least 1", f.jobs)
+	case f.twice && f.engine.engine() == scenario.EngineLive:
+		return errors.New("--twice is for the model and the sandbox: no two runs of real processes are the same")
+	}
+	if err := f.engine.check(); err != nil {
+		return err
 	}
 	print, err := newPrinter(f.format, cmd.OutOrStdout(), cmd.ErrOrStderr())
 	if err != nil {
@@ -113,21 +121,21 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	if err := f.live.check(f, scenarios); err != nil {
-		return err
-	}
-	atOnce := f.jobs
-	if f.live.engine == engineLive {
-		atOnce = 1 // they would take each other's time
-	}
-	do, err := f.live.doer(cmd.Context(), scenarios, cmd.ErrOrStderr())
+	w, scenarios, err := f.engine.ready(cmd, scenarios, namedBy(args, f.set))
 	if err != nil {
 		return err
 	}
-	tallies, jobs := f.plan(scenarios)
+	if f.engine.live.keep != "" && len(scenarios) > 1 {
+		return errors.New("--keep is for one scenario")
+	}
+	atOnce := f.jobs
+	if w.live() {
+		atOnce = 1 // they would take each other's time
+	}
+	tallies, jobs := f.plan(w, scenarios)
 	print.begin(jobs)
 	far, done, bad := newProgress(cmd.ErrOrStderr(), 0), 0, 0
-	for o := range perform(cmd.Context(), atOnce, slices.Values(jobs), do) {
+	for o := range perform(cmd.Context(), atOnce, slices.Values(jobs), lived) {
 		if o.err != nil {
 			return fmt.Errorf("%s: seed %d: %w", title(o.scenario), o.seed, o.err)
 		}
@@ -148,7 +156,7 @@ func (f *runFlags) run(cmd *cobra.Command, args []string) error {
 }
 
 // plan pairs scenarios with seeds.
-func (f *runFlags) plan(scenarios []*scenario.Scenario) ([]*tally, []job) {
+func (f *runFlags) plan(w way, scenarios []*scenario.Scenario) ([]*tally, []job) {
 	var tallies []*tally
 	var jobs []job
 	for _, s := range scenarios {
@@ -159,10 +167,10 @@ func (f *runFlags) plan(scenarios []*scenario.Scenario) ([]*tally, []job) {
 		case f.seeds.set:
 			first, n = f.seeds.from, f.seeds.to-f.seeds.from+1
 		}
-		t := &tally{scenario: s, blind: f.live.engine == engineLive, first: first, seeds: int(n), reached: map[string]bool{}}
+		t := &tally{scenario: s, blind: w.live(), first: first, seeds: int(n), reached: map[string]bool{}}
 		tallies = append(tallies, t)
 		for i := range n {
-			jobs = append(jobs, job{scenario: s, seed: first + i, tally: t, twice: f.twice, live: f.live})
+			jobs = append(jobs, job{scenario: s, seed: first + i, tally: t, twice: f.twice, way: w})
 		}
 	}
 	return tallies, jobs
@@ -180,6 +188,9 @@ func lived(ctx context.Context, j job) *outcome {
 }
 
 func (j job) do(ctx context.Context) *outcome {
+	if j.way.live() {
+		return j.way.lives(ctx, j)
+	}
 	o := &outcome{job: j}
 	opts := sim.Options{Cover: j.cover, Stop: func() bool { return ctx.Err() != nil }}
 	story := sim.NewStory(j.scenario.Starts, j.say)
@@ -187,7 +198,7 @@ func (j job) do(ctx context.Context) *outcome {
 		opts.Watch = story.Tell
 	}
 	began := time.Now()
-	o.result, o.err = sim.Run(j.scenario, j.seed, opts)
+	o.result, o.err = j.way.run(j.scenario, j.seed, opts)
 	o.real = time.Since(began)
 	if o.err != nil {
 		return o
@@ -204,7 +215,7 @@ func (j job) do(ctx context.Context) *outcome {
 // again runs the job once more. Where the hashes differ it runs it twice more, keeping
 // the traces, and says where they part.
 func (o *outcome) again(stop func() bool) (string, error) {
-	second, err := sim.Run(o.scenario, o.seed, sim.Options{Stop: stop})
+	second, err := o.way.run(o.scenario, o.seed, sim.Options{Stop: stop})
 	switch {
 	case err != nil:
 		return "", err
@@ -216,7 +227,7 @@ func (o *outcome) again(stop func() bool) (string, error) {
 	}
 	var kept [2]*sim.Result
 	for i := range kept {
-		if kept[i], err = sim.Run(o.scenario, o.seed, sim.Options{Keep: true, Stop: stop}); err != nil {
+		if kept[i], err = o.way.run(o.scenario, o.seed, sim.Options{Keep: true, Stop: stop}); err != nil {
 			return "", err
 		}
 	}

@@ -24,6 +24,7 @@ type shrinkFlags struct {
 	promise string
 	lasts   time.Duration
 	jobs    int
+	engine  engineFlags
 }
 
 func shrinkCommand() *cobra.Command {
@@ -49,6 +50,7 @@ func shrinkCommand() *cobra.Command {
 	cmd.Flags().StringVar(&f.promise, "promise", "", "the promise that is broken; without it the one that must be, else the first that is")
 	cmd.Flags().DurationVar(&f.lasts, "for", 2*time.Minute, "how long to go on at most")
 	cmd.Flags().IntVar(&f.jobs, "jobs", runtime.GOMAXPROCS(0), "runs at once, each on a goroutine of its own")
+	f.engine.add(cmd)
 	return cmd
 }
 
@@ -68,24 +70,24 @@ func (f *shrinkFlags) check() error {
 			return fmt.Errorf("-o %s: there is no folder %s", f.file, filepath.Dir(f.file))
 		}
 	}
-	return knownPromise(f.promise)
+	return errors.Join(knownPromise(f.promise), f.engine.check())
 }
 
 func (f *shrinkFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	s, err := loadOne(args, cmd.InOrStdin())
+	w, s, err := f.engine.readyOne(cmd, args)
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), f.lasts)
 	defer cancel()
-	found, err := seek(ctx, s, f.seed.of(s), f.promise, f.jobs)
+	found, err := seek(ctx, job{scenario: s, way: w}, f.seed.of(s), f.promise, f.jobs)
 	if err != nil {
 		return f.early(cmd.Context(), ctx, s, err)
 	}
-	j := &shrinkJudge{ctx: ctx, atOnce: f.jobs, breach: found.breach, enough: dearer * found.result.Steps}
+	j := &shrinkJudge{ctx: ctx, atOnce: f.jobs, way: w, breach: found.breach, enough: dearer * found.result.Steps}
 	far := &shrinkProgress{progress: newProgress(cmd.ErrOrStderr(), 0), judge: j, began: time.Now(), lines: shrink.Lines(s)}
 	small, err := shrink.Shrink(j.prepare(found), j.judge, far.tell)
 	if errors.Is(err, shrink.ErrHolds) && j.bug == nil {
@@ -130,6 +132,7 @@ func (f *shrinkFlags) write(out io.Writer, text []byte) error {
 type shrinkJudge struct {
 	ctx    context.Context
 	atOnce int
+	way    way
 	breach
 	blame  bool   // the broken rule must be to blame
 	enough uint64 // steps after which a run is no longer waited for
@@ -221,7 +224,7 @@ var errWild = errors.New("the run takes too long")
 // live runs a scenario to its end and judges the one promise.
 func (j *shrinkJudge) live(ctx context.Context, s *scenario.Scenario) (*sim.Result, error) {
 	asked := uint64(0) // every askedEvery steps
-	r, err := sim.Run(only(s, j.promise), s.Seeds.First, sim.Options{Stop: func() bool {
+	r, err := j.way.run(only(s, j.promise), s.Seeds.First, sim.Options{Stop: func() bool {
 		asked++
 		return ctx.Err() != nil || asked*askedEvery > j.enough+askedEvery
 	}})
@@ -247,7 +250,7 @@ func (j *shrinkJudge) finish(s *scenario.Scenario, found *failed) []byte {
 	for _, line := range evidence[:min(len(evidence), evidenceShown)] {
 		head = append(head, "  "+firstLine(line))
 	}
-	head = append(head, fmt.Sprintf("Made by: sim shrink %s --seed %d --promise %s", argument(found.scenario), found.seed, j.promise))
+	head = append(head, fmt.Sprintf("Made by: sim shrink %s --seed %d --promise %s%s", argument(found.scenario), found.seed, j.promise, j.way.flags))
 	s.About = aboutOf(head)
 	return scenario.Print(s)
 }

@@ -30,8 +30,11 @@ must-break retries-bounded
 `
 
 func TestShrinkLeavesWhatThePlantedBugNeeds(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a while, and -short")
+	}
 	file := filepath.Join(t.TempDir(), "small")
-	got := call(t, planted, "shrink", "-", "-o", file, "--for", "30s")
+	got := call(t, planted, "shrink", "-", "-o", file, "--for", "10m") // it ends by itself
 	if got.code != exitKept || got.out != "" || !strings.Contains(got.err, "nothing more can be spared") {
 		t.Fatalf("exit code %d\nout: %s\nerr: %s", got.code, got.out, got.err)
 	}
@@ -76,7 +79,7 @@ func TestTheKnobMustBeToBlame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	found, err := seek(t.Context(), s, s.Seeds, "", 1)
+	found, err := seek(t.Context(), job{scenario: s}, s.Seeds, "", 1)
 	if err != nil {
 		t.Fatal(err)
 	}

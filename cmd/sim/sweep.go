@@ -14,6 +14,7 @@ type sweep struct {
 	seeds     sweepFlag
 	endless   bool // seeds never run out
 	cover     bool // reactions are noted
+	way       way
 }
 
 // count is how many runs there are, 0 for no end.
@@ -41,7 +42,7 @@ func (s sweep) jobs() iter.Seq[job] {
 					continue
 				}
 				left = true
-				if !yield(job{scenario: one, seed: first + i, cover: s.cover}) {
+				if !yield(job{scenario: one, seed: first + i, cover: s.cover, way: s.way}) {
 					return
 				}
 			}

@@ -28,6 +28,7 @@ type traceFlags struct {
 	cause     uint64
 	effects   uint64
 	format    string
+	engine    engineFlags
 }
 
 func traceCommand() *cobra.Command {
@@ -63,6 +64,7 @@ func traceCommand() *cobra.Command {
 	cmd.Flags().Uint64Var(&f.cause, "cause", 0, "this step and what led to it")
 	cmd.Flags().Uint64Var(&f.effects, "effects", 0, "this step and what followed from it")
 	cmd.Flags().StringVar(&f.format, "format", "text", "text, or json (an object a line)")
+	f.engine.add(cmd)
 	cmd.MarkFlagsMutuallyExclusive("cause", "effects")
 	for _, choice := range []string{"member", "actor", "kind", "job", "execution", "match", "from", "to"} {
 		cmd.MarkFlagsMutuallyExclusive("cause", choice)
@@ -81,7 +83,7 @@ func oneScenario(_ *cobra.Command, args []string) error {
 // kinds are the words for the sorts of records.
 func kinds() []string {
 	var words []string
-	for k := sim.Delivered; k <= sim.Told; k++ {
+	for k := sim.Delivered; k <= sim.Said; k++ {
 		words = append(words, k.String())
 	}
 	return words
@@ -99,7 +101,7 @@ func (f *traceFlags) check() error {
 	if f.limit < 0 {
 		return fmt.Errorf("--limit %d: want a number of records, or 0 for all", f.limit)
 	}
-	return nil
+	return f.engine.check()
 }
 
 func (f *traceFlags) run(cmd *cobra.Command, args []string) error {
@@ -110,11 +112,11 @@ func (f *traceFlags) run(cmd *cobra.Command, args []string) error {
 	if err := f.check(); err != nil {
 		return err
 	}
-	s, err := loadOne(args, cmd.InOrStdin())
+	w, s, err := f.engine.readyOne(cmd, args)
 	if err != nil {
 		return err
 	}
-	play := replay{scenario: s, seed: f.seed.of(s).First}
+	play := replay{s, f.seed.of(s).First, w}
 	switch {
 	case f.cause > 0:
 		err = f.showCauses(cmd, play, write)
@@ -136,7 +138,7 @@ func (f *traceFlags) show(cmd *cobra.Command, play replay, write recordWriter) e
 	if f.execution > 0 {
 		v.execution = namesExecution(f.execution)
 	}
-	r, err := sim.Run(play.scenario, play.seed, sim.Options{
+	r, err := play.run(sim.Options{
 		Watch: v.see,
 		Stop:  func() bool { return v.past || cmd.Context().Err() != nil },
 	})
