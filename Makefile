@@ -12,9 +12,9 @@ help: ## show this
 ci: ## all that must hold, as CI runs it
 	.ci/run
 
-.PHONY: wasm-check
-wasm-check: ## the agent builds for WebAssembly, which is how the sandbox runs it
-	.ci/wasm-check
+.PHONY: sandbox
+sandbox: ## build and compile the agent as the sandbox runs it, and print where it is; the first run does so too
+	go run ./cmd/internal/sandbox/guest/build
 
 .PHONY: proto
 proto: ## generate the code of proto/orrery.proto
@@ -51,6 +51,12 @@ sim-smoke: ## seeds 1 to 5 of the smoke set, and each rule that is broken on pur
 sim-faults: ## seeds 1 to 20 of the faults set
 	$(SIM) run scenarios/ --set faults --seeds 1..20
 
+.PHONY: sim-sandbox
+sim-sandbox: ## two hundred swarms and all fault scenarios with the agent itself; an hour or more
+	$(SIM) run scenarios/ --set faults --engine sandbox
+	$(SIM) run scenarios/must-fail scenarios/bugs --engine sandbox --seeds 1..3
+	$(SIM) explore scenarios/swarm --engine sandbox --seeds 200 --out out/failures
+
 .PHONY: sim-soak
 sim-soak: ## a night: crowds, three days, and twenty thousand swarms
 	$(SIM) run scenarios/thundering-herd scenarios/many-members scenarios/long-haul
@@ -59,6 +65,10 @@ sim-soak: ## a night: crowds, three days, and twenty thousand swarms
 .PHONY: mutants
 mutants: ## break each rule on purpose; the table of docs/mutants.md
 	$(SIM) mutants --format markdown --into docs/mutants.md
+
+.PHONY: mutants-sandbox
+mutants-sandbox: ## the same in the sandbox, for the second table of docs/mutants.md; a quarter of an hour
+	$(SIM) mutants --engine sandbox --for 3m --format markdown --into docs/mutants.md
 
 .PHONY: image
 image: ## the container image orrery, from this tree; with a shell where the host has a static busybox
