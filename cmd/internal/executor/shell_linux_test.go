@@ -156,7 +156,7 @@ func TestNothingOutlivesItsAttempt(t *testing.T) {
 func TestKillAfterGrace(t *testing.T) {
 	m := newMember(t)
 	p := startOf(1, "trap 'echo asked' TERM; echo ready; while :; do sleep 0.05; done")
-	p.Grace = 300 * time.Millisecond
+	p.Grace = 2 * time.Second
 	m.Start(p)
 	eventually(t, "the trap", func() bool {
 		out, _ := m.Spool().Tail(idOf(1), spool.Stdout, 100)
