@@ -21,6 +21,7 @@ type street struct {
 	links   *Links
 	a, b    *relay
 	packets net.PacketConn // of a
+	decided atomic.Int64   // packets of a of which the relay knows whether they come to b
 	echoed  atomic.Int64   // packets that came to b
 }
 
@@ -42,7 +43,10 @@ func newStreet(t *testing.T) *street {
 			to: name, front: subnet.address(100 + i), back: subnet.address(i), links: s.links, ctx: ctx, cancel: cancel, conns: map[net.Conn]bool{},
 			who:   func(net.Addr, net.Addr) (string, bool) { return "a", true },
 			names: member,
-			sender: func(name string) net.PacketConn {
+			sender: func(name string) net.PacketConn { // asked when a packet's fate is known
+				if name == "a" {
+					s.decided.Add(1)
+				}
 				return map[string]*relay{"a": s.a, "b": s.b}[name].packets
 			},
 		}
@@ -181,12 +185,13 @@ func TestPacketsAreLostDoubledAndHeld(t *testing.T) {
 			time.Sleep(time.Millisecond) // not more at once than a socket holds
 		}
 	}
-	settled := func(n int64) bool {
-		for end := time.Now().Add(patience); s.echoed.Load() < n && time.Now().Before(end); {
+	reaches := func(count *atomic.Int64, n int64) bool {
+		for end := time.Now().Add(patience); count.Load() < n && time.Now().Before(end); {
 			time.Sleep(time.Millisecond)
 		}
-		return s.echoed.Load() == n
+		return count.Load() == n
 	}
+	settled := func(n int64) bool { return reaches(&s.echoed, n) }
 	ab := Pair{"a", "b"}
 	send(10)
 	if !settled(10) {
@@ -211,6 +216,9 @@ func TestPacketsAreLostDoubledAndHeld(t *testing.T) {
 	}
 	s.links.Cut("z", ab)
 	send(5)
+	if !reaches(&s.decided, 30) {
+		t.Errorf("the relay has decided over %d packets, want 30", s.decided.Load())
+	}
 	time.Sleep(50 * time.Millisecond) // for those that would come
 	s.links.Mend("z")
 	send(1)
