@@ -58,7 +58,8 @@ func meet(t *testing.T, client, server *tls.Config) (seen tls.ConnectionState, c
 		_, clientErr = c.Read(make([]byte, 1))
 	}
 	raw.Close()
-	return seen, clientErr, <-done
+	serverErr = <-done // before seen is read
+	return seen, clientErr, serverErr
 }
 
 func TestMembersOfOneKeyTrustEachOther(t *testing.T) {
