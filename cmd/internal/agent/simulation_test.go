@@ -80,7 +80,7 @@ func TestASimulationSeesAndBreaks(t *testing.T) {
 				running++
 			}
 		}
-		return running == 2
+		return running >= 2 // a look may come too late to see two alone
 	})
 	if err := r.ends(); err != nil {
 		t.Fatal(err)
