@@ -9,18 +9,24 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"orrery/cmd/internal/api"
 	"orrery/cmd/internal/live"
 	"orrery/cmd/internal/live/ledger"
 )
 
-// lostAfter is as short as the product allows with a kill grace of a second.
-const lostAfter = 12 * time.Second
+// lostAfter is as short as the product allows with a kill grace of a second, and longAfter
+// longer than a member is away that is to keep what it runs.
+const (
+	lostAfter = 12 * time.Second
+	longAfter = time.Minute
+)
 
 // newWorkshop is a cluster in whose midst attempts are hit. Each member has a tag of its
 // own, so that a job can be told where to run; of the agents two and two share one, so
 // that the other can take over.
-func newWorkshop(t *testing.T, agents int) *cluster {
+func newWorkshop(t *testing.T, agents int, lostAfter time.Duration) *cluster {
 	o := live.Options{Servers: 3, Agents: agents, Tags: map[string]map[string]string{}}
 	for i := range 3 + agents {
 		name := fmt.Sprintf("m%d", i+1)
@@ -56,7 +62,7 @@ func (c *cluster) once(job string, x api.Execution) {
 }
 
 func TestAttemptOutlivesTheLeaderItRunsOn(t *testing.T) {
-	c := newWorkshop(t, 0)
+	c := newWorkshop(t, 0, longAfter)
 	leader := c.ready()
 	c.long("survivor", "who", leader.Name, 2, "6s")
 	c.run("survivor")
@@ -71,14 +77,39 @@ func TestAttemptOutlivesTheLeaderItRunsOn(t *testing.T) {
 	c.once("survivor", c.ended("survivor"))
 }
 
-// TestAttempts hits attempts in all the ways in which a member can go.
-func TestAttempts(t *testing.T) {
+func TestAttemptOutlivesAnUpgrade(t *testing.T) {
+	build(t) // or skips
 	next := live.Build{Version: "next", Race: race}
 	upgrade, err := next.Make(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := newWorkshop(t, 8)
+	c := newWorkshop(t, 1, longAfter)
+	c.long("upgraded", "who", "m4", 2, "8s")
+	m, _ := c.hit("upgraded")
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := m.Stop(ctx); err != nil {
+		t.Errorf("the agent ended with %v after SIGTERM", err)
+	}
+	m.Upgrade(upgrade.Agent)
+	if err := m.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.once("upgraded", c.ended("upgraded"))
+	c.eventually("the next release answers", func() error {
+		var self api.Agent
+		err := m.Call(t.Context(), "GET", "/v1", nil, &self)
+		if err == nil && !strings.Contains(self.Agent["version"], next.Version) {
+			err = live.Final{Err: fmt.Errorf("%s says that it is %v", m.Name, self.Agent)}
+		}
+		return err
+	})
+}
+
+// TestAttempts hits attempts in the ways in which a member can go that has them lost.
+func TestAttempts(t *testing.T) {
+	c := newWorkshop(t, 7, lostAfter)
 	on := func(t *testing.T) *cluster { return &cluster{c.Cluster, t, c.job} }
 
 	t.Run("stopped agent", func(t *testing.T) {
@@ -97,7 +128,7 @@ func TestAttempts(t *testing.T) {
 	t.Run("lost machine", func(t *testing.T) {
 		t.Parallel()
 		c := on(t)
-		c.long("lost", "pair", "b:1", 2, "5s")
+		c.long("lost", "pair", "b:1", 2, "20s")
 		m, over := c.hit("lost")
 		if err := m.PowerLoss(); err != nil {
 			t.Fatal(err)
@@ -131,35 +162,23 @@ func TestAttempts(t *testing.T) {
 			t.Errorf("it ended as %s (%+v), want lost", x.State, x.Attempts)
 		}
 	})
-	t.Run("upgraded", func(t *testing.T) {
-		t.Parallel()
-		c := on(t)
-		c.long("upgraded", "who", "m11", 2, "8s")
-		m, _ := c.hit("upgraded")
-		ctx, cancel := context.WithTimeout(t.Context(), patience)
-		defer cancel()
-		if err := m.Stop(ctx); err != nil {
-			t.Errorf("the agent ended with %v after SIGTERM", err)
-		}
-		m.Upgrade(upgrade.Agent)
-		if err := m.Start(); err != nil {
-			t.Fatal(err)
-		}
-		c.once("upgraded", c.ended("upgraded"))
-		var self api.Agent
-		if err := m.Call(ctx, "GET", "/v1", nil, &self); err != nil || !strings.Contains(self.Agent["version"], next.Version) {
-			t.Errorf("%s says that it is %v (%v), want the next release", m.Name, self.Agent, err)
-		}
-	})
 }
 
 // hit runs a job and returns the member on which its first process has begun, and what
-// tells when that is gone.
-func (c *cluster) hit(job string) (*live.Member, <-chan struct{}) {
+// tells whether that is gone.
+func (c *cluster) hit(job string) (m *live.Member, over func() bool) {
 	c.t.Helper()
 	c.run(job)
 	l := c.began(job, 1)
-	return c.Member(l.Member), live.Gone(l.PID)
+	process, err := unix.PidfdOpen(l.PID, 0)
+	if err != nil {
+		c.t.Fatalf("the first process of %s: %v", job, err)
+	}
+	c.t.Cleanup(func() { unix.Close(process) })
+	return c.Member(l.Member), func() bool {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(process), Events: unix.POLLIN}}, 0)
+		return n > 0 && err == nil
+	}
 }
 
 // led is why a member is not led.
@@ -173,12 +192,10 @@ func led(t *testing.T, m *live.Member) error {
 
 // twice holds that a second process of a job ran elsewhere, and only when the first was
 // gone.
-func (c *cluster) twice(job string, over <-chan struct{}) {
+func (c *cluster) twice(job string, over func() bool) {
 	c.t.Helper()
 	second := c.began(job, 2)
-	select {
-	case <-over:
-	default:
+	if !over() {
 		c.t.Errorf("the second process of %s began at %v on %s, while the first still ran", job, second.At, second.Member)
 	}
 	x := c.ended(job)

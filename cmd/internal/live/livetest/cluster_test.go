@@ -21,7 +21,8 @@ import (
 )
 
 // patience is longer than anything here takes on a machine that is busy with other things.
-const patience = 60 * time.Second
+// An attempt is lost after half a minute, and each election begins that anew.
+const patience = 3 * time.Minute
 
 var programs = sync.OnceValues(func() (live.Programs, error) {
 	return live.Build{Race: race}.Make(context.Background())
@@ -168,7 +169,7 @@ func (c *cluster) execution(job string) (x api.Execution, err error) {
 // ended waits for the newest execution of a job to end.
 func (c *cluster) ended(job string) (x api.Execution) {
 	c.t.Helper()
-	ctx, cancel := context.WithTimeout(c.t.Context(), 2*patience)
+	ctx, cancel := context.WithTimeout(c.t.Context(), patience)
 	defer cancel()
 	err := live.Poll(ctx, 50*time.Millisecond, func() (err error) {
 		if x, err = c.execution(job); err == nil && !x.Closed() {

@@ -28,6 +28,7 @@ func TestServersGoAndReturn(t *testing.T) {
 		c.put(api.Job{
 			Name: name, Schedule: "@every 1s", Executor: "http", ExecutorConfig: map[string]string{"method": "POST", "url": s.URL},
 			Tags: map[string]string{"role": "work"}, Metadata: map[string]string{"kept": name}, Misfire: "all",
+			Retries: 2, Retry: &api.Retry{Backoff: &api.Backoff{Initial: api.Duration(200 * time.Millisecond)}}, // of what its agent had not begun when it was killed
 		})
 	}
 	begin := time.Now().Add(time.Second)
@@ -135,11 +136,13 @@ func TestFullDiskOfAFollower(t *testing.T) {
 	if err := follower.FreeDisk(); err != nil {
 		t.Fatal(err)
 	}
-	if err := follower.Died(); err != nil {
-		t.Logf("the follower did not live through it: %v", err)
-	}
-	c.up()
 	c.eventually("the follower has all", func() error {
+		if err := follower.Died(); err != nil { // now, or when it has come to its end
+			t.Logf("the follower did not live through it: %v", err)
+			if err := follower.Start(); err != nil {
+				return live.Final{Err: err}
+			}
+		}
 		want, err := leader.Applied(t.Context())
 		if err != nil {
 			return err
@@ -173,7 +176,7 @@ func TestRollingRestartIsNoticedByNobody(t *testing.T) {
 	}
 	begin := time.Now().Add(time.Second)
 	c.fires(s, begin)
-	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for _, m := range c.Members() {
 		if err := m.Stop(ctx); err != nil {
