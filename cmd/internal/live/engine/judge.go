@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"orrery"
+	"orrery/cmd/internal/live"
 	"orrery/cmd/internal/live/ledger"
 	wire "orrery/proto"
 	"orrery/proto/orrerypb"
@@ -67,8 +68,12 @@ func (w *world) takeSnapshots() (hashes []promise.StateHash) {
 		if !m.Up() || !w.inCore(m.Name) {
 			continue
 		}
+		var text []byte
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
-		text, err := m.Snapshot(ctx)
+		err := live.Poll(ctx, 100*time.Millisecond, func() (err error) { // one that has just started does not answer yet
+			text, err = m.Snapshot(ctx)
+			return err
+		})
 		cancel()
 		if err != nil {
 			w.panicked(m.Name, "it gives no snapshot: "+err.Error())

@@ -238,6 +238,10 @@ func (w *world) tellNumbers() {
 	}
 }
 
+// answers is how long a member may take to say whether it leads: one that is slow, as this
+// machine may make it, still does.
+const answers = 10 * time.Second
+
 // sample looks at how the cluster stands. What the log says of it is added in the end.
 func (w *world) sample() {
 	s := promise.Sample{At: w.now()}
@@ -246,7 +250,7 @@ func (w *world) sample() {
 		if !m.Up() || !core && m.Paused() {
 			continue
 		}
-		ctx, cancel := context.WithTimeout(w.ctx, 2*time.Second)
+		ctx, cancel := context.WithTimeout(w.ctx, answers)
 		leads, _ := m.Leads(ctx)
 		index, err := m.Applied(ctx)
 		cancel()
