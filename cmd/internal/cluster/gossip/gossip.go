@@ -31,6 +31,10 @@ const label = "orrery"
 // they would bring it back.
 const tombstone = 24 * time.Hour
 
+// goodbyeWithin is how long Leave waits for each of its steps: for a join on its way, and for
+// two broadcasts, which take a few gossip rounds.
+const goodbyeWithin = 2 * time.Second
+
 // Config says who a member is and how it finds the others.
 type Config struct {
 	Name        string // unique in the cluster; up to 128 bytes, no blanks, no slashes
@@ -126,6 +130,8 @@ type Gossip struct {
 	retag  chan struct{} // other tags are wanted
 	rejoin chan struct{} // no reason to wait for the next try
 
+	joining chan struct{} // holds one token while serf joins, and from Leave on
+
 	ctx   context.Context // ends with Close
 	stop  context.CancelFunc
 	loops sync.WaitGroup
@@ -167,6 +173,7 @@ func Open(ctx context.Context, cfg Config) (*Gossip, error) {
 		dirty:   make(chan struct{}, 1),
 		retag:   make(chan struct{}, 1),
 		rejoin:  make(chan struct{}, 1),
+		joining: make(chan struct{}, 1),
 		members: map[string]Info{},
 	}
 	g.ctx, g.stop = context.WithCancel(context.Background())
@@ -244,7 +251,7 @@ func (g *Gossip) config() (*serf.Config, error) {
 	c.LogOutput, c.Logger = nil, g.logs.logger()
 	c.ReconnectInterval, c.ReconnectTimeout = profile.reconnect, g.cfg.Lost
 	c.TombstoneTimeout = tombstone
-	c.BroadcastTimeout = 2 * time.Second // a broadcast takes a few gossip rounds; Leave waits for two
+	c.BroadcastTimeout = goodbyeWithin
 	c.DisableCoordinates = true          // nothing asks for them
 	// A member that starts again elsewhere would be the one that serf's vote shuts down,
 	// until the others have noticed that its old place is dead: see claim.
@@ -299,6 +306,10 @@ func (g *Gossip) Leave() {
 		return
 	}
 	g.forget()
+	select {
+	case g.joining <- struct{}{}: // a join that ends after it would take back the goodbye
+	case <-time.After(goodbyeWithin):
+	}
 	// The tag tells a goodbye from what an operator says of a member that is only cut off.
 	g.tags.set(tagLeft, "1")
 	if err := g.tags.apply(g.serf); err != nil {

@@ -2,6 +2,7 @@ package gossip_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"net"
@@ -228,6 +229,51 @@ func TestCrashLeaveAndReturn(t *testing.T) {
 	a.sees("c", 3, actors.MemberAlive)
 	b.sees("c", 3, actors.MemberAlive)
 	c.sees("a", 1, actors.MemberAlive)
+}
+
+// held is a network that hears no answer before it is released.
+type held struct {
+	network.Network
+	released chan struct{}
+}
+
+func (h *held) Dial(ctx context.Context, address string) (net.Conn, error) {
+	conn, err := h.Network.Dial(ctx, address)
+	return &heldConn{conn, h}, err
+}
+
+type heldConn struct {
+	net.Conn
+	network *held
+}
+
+func (c *heldConn) Read(b []byte) (int, error) {
+	<-c.network.released
+	return c.Conn.Read(b)
+}
+
+// A join that ends after the goodbye does not take it back.
+func TestLeaveWhileJoining(t *testing.T) {
+	t.Parallel()
+	slow := &held{network.System(), make(chan struct{})}
+	a := start(t, "a", 1, nil)
+	b := start(t, "b", 1, joining(a))
+	c := start(t, "c", 1, func(c *gossip.Config) {
+		joining(a)(c)
+		c.Network = slow
+	})
+	a.sees("c", 1, actors.MemberAlive)
+	b.sees("c", 1, actors.MemberAlive)
+	left := make(chan struct{})
+	go func() {
+		defer close(left)
+		c.Leave()
+	}()
+	time.Sleep(200 * time.Millisecond) // for a goodbye that does not wait
+	close(slow.released)
+	<-left
+	a.sees("c", 1, actors.MemberLeft)
+	b.sees("c", 1, actors.MemberLeft)
 }
 
 // A member that comes back elsewhere before anybody noticed that it was gone is taken as

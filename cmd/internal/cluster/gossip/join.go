@@ -71,7 +71,7 @@ func (g *Gossip) join(targets []string, level slog.Level) {
 			if g.gone() || slices.Contains(g.others(), address) {
 				continue
 			}
-			if _, err := g.serf.Join([]string{address}, true); err != nil && !g.gone() {
+			if err := g.ask(address); err != nil && !g.gone() {
 				g.cfg.Log.Log(g.ctx, level, "no member answers", "address", target, "error", last(err))
 			} else {
 				g.refresh() // who was found need not be asked again
@@ -80,6 +80,23 @@ func (g *Gossip) join(targets []string, level slog.Level) {
 		}
 	}
 }
+
+// ask asks one member for the cluster, and makes this one known to it.
+func (g *Gossip) ask(address string) error {
+	select {
+	case g.joining <- struct{}{}:
+	case <-g.ctx.Done():
+		return g.ctx.Err()
+	}
+	defer func() { <-g.joining }()
+	if g.gone() {
+		return errGone
+	}
+	_, err := g.serf.Join([]string{address}, true)
+	return err
+}
+
+var errGone = errors.New("this member leaves")
 
 // last is what went wrong, without what memberlist says around it.
 func last(err error) error {
@@ -125,7 +142,7 @@ func (g *Gossip) contest() {
 	}
 	elsewhere, here := 0, 0
 	for _, address := range asked {
-		e, h := g.claim.ask(func() { _, _ = g.serf.Join([]string{address}, true) })
+		e, h := g.claim.ask(func() { _ = g.ask(address) })
 		if e {
 			elsewhere++
 		}

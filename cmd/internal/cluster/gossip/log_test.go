@@ -39,7 +39,7 @@ func TestComplaintsAreBounded(t *testing.T) {
 	if n := strings.Count(out.String(), "\n"); n < complaintsBurst || n > 5*complaintsBurst {
 		t.Errorf("%d lines", n)
 	}
-	if l.left.Load() == 0 {
+	if l.left.Load() == 0 && !strings.Contains(out.String(), "left_out") {
 		t.Error("what was left out is not counted")
 	}
 }
