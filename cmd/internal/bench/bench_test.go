@@ -23,12 +23,12 @@ func TestARealClusterIsMeasured(t *testing.T) {
 	if testing.Short() {
 		t.Skip("starts agents")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), patient)
-	defer cancel()
-	programs, err := live.Build{}.Make(ctx)
+	programs, err := live.Build{}.Make(t.Context()) // which takes what the compiler takes
 	if err != nil {
 		t.Fatal(err)
 	}
+	ctx, cancel := context.WithTimeout(t.Context(), patient)
+	defer cancel()
 	b := New(Options{
 		Program: programs.Agent, Servers: 1, Dir: t.TempDir(), Sink: "127.0.0.1:0", Clients: 4, Duration: 2 * time.Second, Rates: []int{20},
 		Say: t.Logf,
