@@ -142,10 +142,16 @@ func (r *running) ask(method, path string, body any) (int, string) {
 	return response.StatusCode, string(text)
 }
 
-// must asks for what has to be done.
+// must asks for what has to be done, again where it certainly was not: by an agent that was
+// held up, say.
 func (r *running) must(method, path string, body any) string {
 	r.t.Helper()
-	code, text := r.ask(method, path, body)
+	var code int
+	var text string
+	r.until("answer to "+method+" "+path, func() bool {
+		code, text = r.ask(method, path, body)
+		return code != http.StatusServiceUnavailable
+	})
 	if code/100 != 2 {
 		r.t.Fatalf("%s %s: %d %s", method, path, code, text)
 	}
