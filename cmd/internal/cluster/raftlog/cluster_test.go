@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -63,7 +65,7 @@ func newCluster(t testing.TB, servers int, files bool, tune func(*Config)) *clus
 		if files {
 			s.dir = filepath.Join(t.TempDir(), s.name)
 		} else {
-			s.kept = newStorage(memory{raft.NewInmemStore()}, raft.NewInmemSnapshotStore())
+			s.kept = newMemory()
 		}
 		s.address = networktest.Address(t)
 		c.servers = append(c.servers, s)
@@ -425,6 +427,50 @@ func (c *cluster) reaches(what string, cond func() bool) {
 	if !c.until(patience, cond) {
 		c.t.Fatalf("after %v %s has not come about", patience, what)
 	}
+}
+
+// write proposes data wherever somebody leads, again in each leadership, which may end
+// before it is committed, until all were given it, or a snapshot that holds it.
+func (b *books) write(data ...string) {
+	b.c.t.Helper()
+	asked := map[uint64]bool{} // by term
+	b.c.reaches(fmt.Sprintf("that all have %q", data), func() bool {
+		for i, k := range b.all {
+			if k.term != 0 && b.c.servers[i].life > 0 && !asked[k.term] {
+				asked[k.term] = true
+				for n, d := range data {
+					b.c.servers[i].log.Propose(uint64(n+1), k.term, []byte(d))
+				}
+			}
+		}
+		return !slices.ContainsFunc(data, func(d string) bool { return !b.allHave(d) })
+	})
+}
+
+// allHave reports whether all servers were given an entry, or a snapshot that holds it.
+func (b *books) allHave(data string) bool {
+	index := uint64(math.MaxUint64)
+	for _, k := range b.all {
+		for _, e := range k.entries {
+			if string(e.Entry) == data {
+				index = e.Index
+			}
+		}
+	}
+	return !slices.ContainsFunc(b.all, func(k *book) bool { return k.last() < index })
+}
+
+// steady has nobody elect unless a server stands still for very long; see elect. It is for
+// tests that ask a leader and are not about its end.
+func steady(rc *raft.Config) {
+	rc.HeartbeatTimeout, rc.ElectionTimeout, rc.LeaderLeaseTimeout = 10*time.Second, 10*time.Second, 10*time.Second
+}
+
+// elect has a server ask for votes, once it is of a cluster.
+func (s *server) elect() {
+	s.c.t.Helper()
+	s.c.reaches("that "+s.name+" can be elected", s.log.Begun)
+	s.log.wire.inject(&raft.TimeoutNowRequest{RPCHeader: s.log.header()})
 }
 
 // leader waits for a server that leads.

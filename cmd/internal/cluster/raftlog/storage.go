@@ -1,11 +1,14 @@
 package raftlog
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -36,7 +39,7 @@ const snapshotsKept = 2
 // openStorage opens what the folder holds, or makes it; "" is memory.
 func openStorage(dir string, logger hclog.Logger) (s storage, err error) {
 	if dir == "" {
-		return newStorage(memory{raft.NewInmemStore()}, raft.NewInmemSnapshotStore()), nil
+		return newMemory(), nil
 	}
 	snapshots := filepath.Join(dir, "snapshots")
 	if err := os.MkdirAll(snapshots, 0o700); err != nil {
@@ -84,3 +87,77 @@ func dropUnfinished(dir string) error {
 type memory struct{ *raft.InmemStore }
 
 func (memory) Close() error { return nil }
+
+func newMemory() storage { return newStorage(memory{raft.NewInmemStore()}, &memoryShelf{}) }
+
+// memoryShelf keeps snapshots in memory, as raft's files do. Raft's own shows one that is
+// still being written, and one whose writer gave up.
+type memoryShelf struct {
+	mu  sync.Mutex
+	all []memorySnapshot // those that are whole, the newest first
+}
+
+// memorySnapshot is a store of raft's with one snapshot.
+type memorySnapshot struct {
+	*raft.InmemSnapshotStore
+	index, term uint64
+}
+
+// memorySink puts what was written on the shelf when it is whole.
+type memorySink struct {
+	raft.SnapshotSink
+	shelf *memoryShelf
+	made  memorySnapshot
+}
+
+// Create implements [raft.SnapshotStore].
+func (s *memoryShelf) Create(version raft.SnapshotVersion, index, term uint64, servers raft.Configuration, serversIndex uint64, trans raft.Transport) (raft.SnapshotSink, error) {
+	made := memorySnapshot{raft.NewInmemSnapshotStore(), index, term}
+	sink, err := made.InmemSnapshotStore.Create(version, index, term, servers, serversIndex, trans)
+	if err != nil {
+		return nil, err
+	}
+	return &memorySink{sink, s, made}, nil
+}
+
+// Close implements [raft.SnapshotSink].
+func (k *memorySink) Close() error {
+	if err := k.SnapshotSink.Close(); err != nil {
+		return err
+	}
+	s := k.shelf
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = slices.Insert(s.all, 0, k.made)
+	slices.SortStableFunc(s.all, func(a, b memorySnapshot) int {
+		return cmp.Or(cmp.Compare(b.term, a.term), cmp.Compare(b.index, a.index))
+	})
+	s.all = s.all[:min(snapshotsKept, len(s.all))]
+	return nil
+}
+
+// List implements [raft.SnapshotStore].
+func (s *memoryShelf) List() (all []*raft.SnapshotMeta, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, made := range s.all {
+		list, err := made.List()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list...)
+	}
+	return all, nil
+}
+
+// Open implements [raft.SnapshotStore].
+func (s *memoryShelf) Open(id string) (*raft.SnapshotMeta, io.ReadCloser, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, made := range s.all {
+		if meta, from, err := made.Open(id); err == nil {
+			return meta, from, nil
+		}
+	}
+	return nil, nil, fmt.Errorf("there is no snapshot %s", id)
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -83,6 +84,56 @@ func TestLogFile(t *testing.T) {
 	if err := f.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestSnapshotInMemory is shown when it is whole, and stays when the next one is not.
+func TestSnapshotInMemory(t *testing.T) {
+	s := newMemory().snapshots
+	begin := func(index uint64) raft.SnapshotSink {
+		sink, err := s.Create(raft.SnapshotVersionMax, index, 2, raft.Configuration{}, 1, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := fmt.Fprint(sink, "state ", index); err != nil {
+			t.Fatal(err)
+		}
+		return sink
+	}
+	shows := func(want string) {
+		t.Helper()
+		all, err := s.List()
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		for _, meta := range all {
+			_, from, err := s.Open(meta.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, _ := io.ReadAll(from)
+			got += fmt.Sprintf("%d: %s; ", meta.Index, text)
+		}
+		if got != want {
+			t.Errorf("it shows %q, want %q", got, want)
+		}
+	}
+	first := begin(10)
+	shows("")
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := begin(15).Cancel(); err != nil {
+		t.Fatal(err)
+	}
+	late := begin(20)
+	shows("10: state 10; ")
+	for _, sink := range []raft.SnapshotSink{begin(30), late} {
+		if err := sink.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	shows("30: state 30; 20: state 20; ")
 }
 
 // TestReserve refuses entries before a file is begun that the disk has no room for, and
