@@ -156,8 +156,10 @@ func (c *Client) sendOnce(ctx context.Context, call call) (*http.Response, error
 	if body == nil {
 		body = bytes.NewReader(call.body)
 	}
+	// From its connection on it may be on its way: it is written by another goroutine, which
+	// may come to it after this one has given up.
 	sent := false
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{WroteHeaders: func() { sent = true }})
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { sent = true }})
 	target := c.base.JoinPath(call.path)
 	target.RawQuery = call.query.Encode()
 	request, err := http.NewRequestWithContext(ctx, call.method, target.String(), body)
