@@ -668,6 +668,31 @@ func TestOlderTermsProposalIsVoid(t *testing.T) {
 	}
 }
 
+// TestSnapshotThatComesAgain: raft installs a snapshot again whose answer came too late for
+// the leader, and goes on behind it. The Store is given nothing of that twice.
+func TestSnapshotThatComesAgain(t *testing.T) {
+	c, b := begin(t, 1, 1, false, nil)
+	b.leader()
+	b.write("one", "two")
+	l, k := c.servers[0].log, b.all[0]
+	given, last := len(k.entries), k.entries[len(k.entries)-1]
+	done := make(chan error, 1)
+	go func() {
+		again := &volume{io.NopCloser(strings.NewReader("state")), &raft.SnapshotMeta{Index: last.Index - 1, Term: last.Term}}
+		err := machine{l}.Restore(again)
+		machine{l}.Apply(&raft.Log{Index: last.Index, Term: last.Term, Data: last.Entry})
+		done <- err
+	}()
+	c.reaches("that it is done with", func() bool { return len(done) == 1 })
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	b.write("three")
+	if len(k.restore) != 0 || len(k.entries) != given+1 || k.gains != 1 {
+		t.Errorf("%d snapshots, %d entries, %d leaderships after %d entries; want one entry more", len(k.restore), len(k.entries), k.gains, given)
+	}
+}
+
 // TestAloneAtOnce: a server that is cluster enough leads without waiting for a time-out,
 // which here would be minutes.
 func TestAloneAtOnce(t *testing.T) {

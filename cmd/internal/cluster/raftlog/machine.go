@@ -43,6 +43,9 @@ func (m machine) Restore(from io.ReadCloser) error {
 	select {
 	case <-m.l.ready:
 		v := volumeOf(from)
+		if m.l.given(v.meta.Index) { // a leader that heard no answer in time sends it again
+			return nil
+		}
 		m.l.tell(SnapshotInstalled, m.l.raft.CurrentTerm(), v.meta.Index)
 		return m.l.restore(v, from)
 	case <-m.l.ctx.Done():
@@ -76,6 +79,8 @@ func (l *Log) give(e *raft.Log) bool {
 		next, full := l.delivered+1, l.delivered-min(l.delivered, l.applied) >= window
 		l.mu.Unlock()
 		switch {
+		case e.Index < next: // raft has gone back to such a snapshot
+			return true
 		case full:
 			select {
 			case <-l.room:
@@ -95,6 +100,13 @@ func (l *Log) give(e *raft.Log) bool {
 			return true
 		}
 	}
+}
+
+// given reports whether the Store was given all up to index.
+func (l *Log) given(index uint64) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return index <= l.delivered
 }
 
 // commit delivers an entry. This server leads when its barrier has come through.
