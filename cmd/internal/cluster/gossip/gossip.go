@@ -145,6 +145,8 @@ type Gossip struct {
 
 	end sync.Mutex // Leave and Close, one at a time
 
+	remembering sync.Mutex // of the file
+
 	looking  sync.Mutex
 	reported map[string]Info // of watch: what was told
 }
@@ -252,7 +254,7 @@ func (g *Gossip) config() (*serf.Config, error) {
 	c.ReconnectInterval, c.ReconnectTimeout = profile.reconnect, g.cfg.Lost
 	c.TombstoneTimeout = tombstone
 	c.BroadcastTimeout = goodbyeWithin
-	c.DisableCoordinates = true          // nothing asks for them
+	c.DisableCoordinates = true // nothing asks for them
 	// A member that starts again elsewhere would be the one that serf's vote shuts down,
 	// until the others have noticed that its old place is dead: see claim.
 	c.EnableNameConflictResolution = false

@@ -48,6 +48,8 @@ func (g *Gossip) remember(members []Info) {
 			n++
 		}
 	}
+	g.remembering.Lock() // or it would come after forget what was begun before
+	defer g.remembering.Unlock()
 	g.mu.Lock()
 	left := g.left
 	g.mu.Unlock()
@@ -69,6 +71,8 @@ func (g *Gossip) forget() {
 	if g.cfg.Remember == "" {
 		return
 	}
+	g.remembering.Lock()
+	defer g.remembering.Unlock()
 	if err := os.Remove(g.cfg.Remember); err != nil && !os.IsNotExist(err) {
 		g.cfg.Log.Debug("gossip: the addresses of others are not forgotten", "error", err)
 	}
