@@ -30,7 +30,7 @@ func browser(t *testing.T) context.Context {
 		}
 		options := append(chromedp.DefaultExecAllocatorOptions[:],
 			chromedp.ExecPath(path), chromedp.NoSandbox, chromedp.WindowSize(1340, 900), chromedp.UserDataDir(t.TempDir()),
-			chromedp.DisableGPU, chromedp.Env("LANG=C.UTF-8"))
+			chromedp.DisableGPU, chromedp.Env("LANG=C.UTF-8"), chromedp.WSURLReadTimeout(2*time.Minute))
 		ctx, cancel := chromedp.NewExecAllocator(t.Context(), options...)
 		t.Cleanup(cancel)
 		ctx, cancel = chromedp.NewContext(ctx)
@@ -63,7 +63,7 @@ func openTab(t *testing.T, in context.Context, page []byte, served bool) *tab {
 	if err := chromedp.Do(ctx); err != nil { // opens the tab, which lives as long as the test
 		t.Fatal(err)
 	}
-	b.ctx, cancel = context.WithTimeout(ctx, time.Minute)
+	b.ctx, cancel = context.WithTimeout(ctx, 5*time.Minute)
 	t.Cleanup(cancel)
 	address := b.place(page, served)
 	if err := chromedp.Listen(b.ctx, func(event any) { b.watch(event, address) }); err != nil {
@@ -138,7 +138,7 @@ func js[T any](b *tab, expression string) T {
 // wait waits until a condition of the page is true.
 func (b *tab) wait(condition string) {
 	b.t.Helper()
-	b.do(chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingTimeout(40*time.Second)))
+	b.do(chromedp.Poll[chromedp.Void](condition, chromedp.WithPollingTimeout(2*time.Minute)))
 }
 
 // check holds that a condition of the page is true, after it has drawn itself.
