@@ -428,16 +428,20 @@ func (d *drive) partly(i int, a *account, size int) bool {
 }
 
 // may says whether a block may hold this at a moment: a version of it, or sectors of its
-// versions. Versions from before a truncation that the moment knows are gone.
+// versions. Of versions from before a truncation that the moment knows there is what that left.
 func (a *account) may(moment, i int, got string) (whole, parts bool) {
 	versions := a.blocks[i]
 	if len(versions) == 0 {
 		return got == string(zeros[:len(got)]), false
 	}
 	for _, c := range a.cuts {
-		if c.moment <= moment && c.size <= i*blockSize {
-			versions = slices.DeleteFunc(slices.Clone(versions), func(v version) bool { return v.made < c.made })
-			versions = append(versions, version{data: string(zeros[:])})
+		if keep := max(0, c.size-i*blockSize); c.moment <= moment && keep < blockSize {
+			versions = slices.Clone(versions)
+			for j, v := range versions {
+				if v.made <= c.made {
+					versions[j].data = pad(v.data[:keep])
+				}
+			}
 		}
 	}
 	whole = slices.ContainsFunc(versions, func(v version) bool { return v.data[:len(got)] == got })
