@@ -68,8 +68,11 @@ func (c *change) apply() {
 	case grown:
 		c.node.keptSize = c.size
 	case resized:
+		shorter := c.size < c.node.keptSize
 		c.node.keptSize = c.size
-		c.node.clip()
+		if shorter { // else it would take from blocks that were written after it, and got to the disk before
+			c.node.clip()
+		}
 	}
 }
 
