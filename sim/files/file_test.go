@@ -219,7 +219,7 @@ func TestZerosCostNothing(t *testing.T) {
 	}
 	m.sync("zeros")
 	for index, p := range f.node.pages {
-		if p.data != nil || f.node.kepts[index] != nil {
+		if p.data != nil || f.node.kepts[index].data != nil {
 			t.Fatalf("block %d of zeros is stored", index)
 		}
 	}

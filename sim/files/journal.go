@@ -48,15 +48,15 @@ func (d *Disk) commit(upTo uint64) {
 	}
 	n := upTo - d.committed
 	for i := range d.journal[:n] {
-		d.journal[i].apply()
+		d.journal[i].apply(d.committed + 1 + uint64(i))
 	}
 	left := copy(d.journal, d.journal[n:])
 	clear(d.journal[left:])
 	d.journal, d.committed = d.journal[:left], upTo
 }
 
-// apply does on the disk what was done in memory.
-func (c *change) apply() {
+// apply does on the disk what was done in memory, as the change of that number.
+func (c *change) apply(number uint64) {
 	switch c.kind {
 	case linked:
 		c.dir.kept[c.name] = c.node
@@ -71,22 +71,23 @@ func (c *change) apply() {
 		shorter := c.size < c.node.keptSize
 		c.node.keptSize = c.size
 		if shorter { // else it would take from blocks that were written after it, and got to the disk before
-			c.node.clip()
+			c.node.clip(number)
 		}
 	}
 }
 
-// clip takes from the disk what it has of a file beyond the file's end.
-func (n *node) clip() {
+// clip takes from the disk what it has of a file beyond the file's end, as the truncation of
+// that number: it leaves alone what was written after it, and got to the disk before.
+func (n *node) clip(number uint64) {
 	first := blocks(n.keptSize)
 	for index := range n.kepts {
 		if index >= first {
 			delete(n.kepts, index)
 		}
 	}
-	if last := n.kepts[first-1]; last != nil && n.keptSize%blockSize != 0 {
-		own := *last // others may hold it
+	if last := n.kepts[first-1]; last.data != nil && last.cut < number && n.keptSize%blockSize != 0 {
+		own := *last.data // others may hold it
 		clear(own[n.keptSize%blockSize:])
-		n.kepts[first-1] = &own
+		n.kepts[first-1] = kept{&own, last.cut}
 	}
 }

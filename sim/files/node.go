@@ -57,6 +57,12 @@ type page struct {
 	shared bool   // somebody else holds data
 }
 
+// kept is a block on the disk.
+type kept struct {
+	data *block // nil: zeros
+	cut  uint64 // the last truncation of its file before it was written: it knows of that
+}
+
 // node is a file or directory: as it is seen now, and as it is on the disk.
 type node struct {
 	number   uint64
@@ -75,9 +81,9 @@ type node struct {
 	size     int64
 	keptSize int64 // on the disk
 	pages    map[int64]*page
-	kepts    map[int64]*block // on the disk; nil: zeros. May reach beyond keptSize.
-	dirty    []int64          // the pages that the next sync has to write, in no order
-	cut      uint64           // the last truncation that took pages
+	kepts    map[int64]kept // on the disk. May reach beyond keptSize.
+	dirty    []int64        // the pages that the next sync has to write, in no order
+	cut      uint64         // the last truncation that took pages
 }
 
 func newNode(number uint64, kind Kind) *node {
@@ -85,7 +91,7 @@ func newNode(number uint64, kind Kind) *node {
 	if kind == Directory {
 		n.names, n.kept = map[string]*node{}, map[string]*node{}
 	} else {
-		n.pages, n.kepts = map[int64]*page{}, map[int64]*block{}
+		n.pages, n.kepts = map[int64]*page{}, map[int64]kept{}
 	}
 	return n
 }
@@ -162,7 +168,7 @@ func (d *Disk) allot(n *node, index int64) *page {
 // writeEarly may bring a block to the disk that nobody asked for.
 func (d *Disk) writeEarly(n *node, index int64, p *page) {
 	if netsim.PPM(d.chance, earlyPPM) && !p.shared && p.born <= d.committed {
-		n.kepts[index] = p.data
+		n.kepts[index] = kept{p.data, n.cut}
 		p.shared = true
 	}
 }

@@ -3,6 +3,7 @@ package files
 import (
 	"cmp"
 	"maps"
+	"math"
 	"slices"
 
 	"orrery/netsim"
@@ -63,7 +64,7 @@ func (d *Disk) keepBlocks(alive []*node) {
 		slices.Sort(n.dirty)
 		for _, index := range n.dirty {
 			if p := n.pages[index]; p.born <= d.committed {
-				dirty = append(dirty, capture{n, index, p, p.data})
+				dirty = append(dirty, capture{n, index, p, kept{p.data, n.cut}})
 			}
 		}
 	}
@@ -73,11 +74,11 @@ func (d *Disk) keepBlocks(alive []*node) {
 	torn := netsim.Below(d.chance, 2*uint64(len(dirty))) // every other time, none
 	share := uint32(netsim.Below(d.chance, netsim.Million+1))
 	for i, c := range dirty {
-		switch kept := netsim.PPM(d.chance, share); {
+		switch keep := netsim.PPM(d.chance, share); {
 		case uint64(i) == torn:
-			c.node.kepts[c.index] = d.tear(c.node.kepts[c.index], c.data)
-		case kept:
-			c.node.kepts[c.index] = c.data
+			c.node.kepts[c.index] = kept{data: d.tear(c.node.kepts[c.index].data, c.data)}
+		case keep:
+			c.node.kepts[c.index] = c.kept
 		}
 	}
 }
@@ -106,10 +107,11 @@ func (n *node) boot() {
 		n.names = maps.Clone(n.kept)
 		return
 	}
-	n.clip()
+	n.clip(math.MaxUint64)
 	n.size, n.cut, n.dirty = n.keptSize, 0, nil
 	n.pages = make(map[int64]*page, len(n.kepts))
-	for index, data := range n.kepts {
-		n.pages[index] = &page{data: data, shared: true}
+	for index, k := range n.kepts {
+		n.pages[index] = &page{data: k.data, shared: true}
+		n.kepts[index] = kept{data: k.data} // truncations that are lost give their numbers to others
 	}
 }

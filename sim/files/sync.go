@@ -17,7 +17,7 @@ type capture struct {
 	node  *node
 	index int64
 	page  *page
-	data  *block
+	kept
 }
 
 // DuringNextSync has f called when half of the next sync is done: the worst moment for a
@@ -56,7 +56,7 @@ func (d *Disk) capture(n *node) {
 	for _, index := range n.dirty {
 		p := n.pages[index]
 		p.shared = true
-		d.flying = append(d.flying, capture{n, index, p, p.data})
+		d.flying = append(d.flying, capture{n, index, p, kept{p.data, n.cut}})
 	}
 }
 
@@ -85,7 +85,7 @@ func (d *Disk) finish() {
 func (d *Disk) succeed() {
 	d.commit(d.sealed)
 	for _, c := range d.flying {
-		c.node.kepts[c.index] = c.data
+		c.node.kepts[c.index] = c.kept
 	}
 	d.cleanse()
 }
@@ -95,7 +95,7 @@ func (d *Disk) succeed() {
 func (d *Disk) fail() {
 	for _, c := range d.flying {
 		if netsim.PPM(d.chance, netsim.Million/2) && c.page.born <= d.committed {
-			c.node.kepts[c.index] = c.data
+			c.node.kepts[c.index] = c.kept
 		}
 	}
 	d.cleanse()
