@@ -31,9 +31,9 @@ const label = "orrery"
 // they would bring it back.
 const tombstone = 24 * time.Hour
 
-// goodbyeWithin is how long Leave waits for each of its steps: for a join on its way, and for
-// two broadcasts, which take a few gossip rounds.
-const goodbyeWithin = 2 * time.Second
+// joinWithin is how long Leave waits for a join on its way. Without its end a member that has
+// just come may know nobody to say goodbye to.
+const joinWithin = 2 * time.Second
 
 // Config says who a member is and how it finds the others.
 type Config struct {
@@ -253,8 +253,8 @@ func (g *Gossip) config() (*serf.Config, error) {
 	c.LogOutput, c.Logger = nil, g.logs.logger()
 	c.ReconnectInterval, c.ReconnectTimeout = profile.reconnect, g.cfg.Lost
 	c.TombstoneTimeout = tombstone
-	c.BroadcastTimeout = goodbyeWithin
-	c.DisableCoordinates = true // nothing asks for them
+	c.BroadcastTimeout = 2 * time.Second // a broadcast takes a few gossip rounds; Leave waits for two
+	c.DisableCoordinates = true          // nothing asks for them
 	// A member that starts again elsewhere would be the one that serf's vote shuts down,
 	// until the others have noticed that its old place is dead: see claim.
 	c.EnableNameConflictResolution = false
@@ -308,9 +308,11 @@ func (g *Gossip) Leave() {
 		return
 	}
 	g.forget()
-	select {
-	case g.joining <- struct{}{}: // a join that ends after it would take back the goodbye
-	case <-time.After(goodbyeWithin):
+	select { // a join that ends after the goodbye would take it back
+	case g.joining <- struct{}{}:
+	case <-time.After(joinWithin):
+		g.wire.hangUp()
+		g.joining <- struct{}{}
 	}
 	// The tag tells a goodbye from what an operator says of a member that is only cut off.
 	g.tags.set(tagLeft, "1")

@@ -39,6 +39,9 @@ type wire struct {
 	stop  context.CancelFunc
 	loops sync.WaitGroup
 
+	calls  context.Context // ends with hangUp, and with it every stream that was dialed
+	hangUp context.CancelFunc
+
 	mu      sync.Mutex
 	streams map[*stream]struct{} // open, in both directions
 }
@@ -67,6 +70,7 @@ func listen(ctx context.Context, n network.Network, host string, port int) (*wir
 				streams: map[*stream]struct{}{},
 			}
 			w.ctx, w.stop = context.WithCancel(context.Background())
+			w.calls, w.hangUp = context.WithCancel(w.ctx)
 			return w, got, nil
 		}
 		failed = errors.Join(err, l.Close())
@@ -163,6 +167,7 @@ func (b *backoff) sleep(ctx context.Context) {
 type stream struct {
 	net.Conn
 	wire *wire
+	kept func() bool // from the end of calls; nil: it came in
 }
 
 // track makes a stream of conn. It closes conn when as many as most are open, or the wire
@@ -173,7 +178,7 @@ func (w *wire) track(conn net.Conn, most int) (*stream, error) {
 	if len(w.streams) >= most || w.ctx.Err() != nil {
 		return nil, errors.Join(errors.New("the gossip has no room for another stream"), conn.Close())
 	}
-	s := &stream{conn, w}
+	s := &stream{Conn: conn, wire: w}
 	w.streams[s] = struct{}{}
 	return s, nil
 }
@@ -182,6 +187,9 @@ func (s *stream) Close() error {
 	s.wire.mu.Lock()
 	delete(s.wire.streams, s)
 	s.wire.mu.Unlock()
+	if s.kept != nil {
+		s.kept()
+	}
 	return s.Conn.Close()
 }
 
@@ -205,13 +213,18 @@ func (w *wire) WriteToAddress(b []byte, to memberlist.Address) (time.Time, error
 }
 
 func (w *wire) DialTimeout(address string, timeout time.Duration) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(w.ctx, timeout)
+	ctx, cancel := context.WithTimeout(w.calls, timeout)
 	defer cancel()
 	conn, err := w.net.Dial(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	return w.track(conn, math.MaxInt)
+	s, err := w.track(conn, math.MaxInt)
+	if err != nil {
+		return nil, err
+	}
+	s.kept = context.AfterFunc(w.calls, func() { _ = conn.Close() })
+	return s, nil
 }
 
 func (w *wire) DialAddressTimeout(to memberlist.Address, timeout time.Duration) (net.Conn, error) {
