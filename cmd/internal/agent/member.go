@@ -397,8 +397,8 @@ func (m *member) emit(actor string, event any) {
 }
 
 // drainTakes is how long a member that stops waits until a leader knows it: with one, a
-// round trip.
-const drainTakes = time.Second
+// round trip, and else an election, too.
+const drainTakes = 3 * time.Second
 
 // drain has this member given no more attempts, and waits until the leader knows.
 func (m *member) drain() {
